@@ -1,0 +1,95 @@
+"""The audit log: what happened, written once and never changed."""
+
+from django.db import models
+
+
+class Action(models.TextChoices):
+    """Everything that leaves a row. Names are stable: reports and filters refer to them."""
+
+    TRANSFER_COMPLETED = "transfer.completed", "Transfer completed"
+    TRANSFER_REFUSED = "transfer.refused", "Transfer refused"
+    TRANSFER_NOT_ACCEPTED = "transfer.not_accepted", "Transfer not accepted"
+    RECEIPT_CONFIRMED = "receipt.confirmed", "Receipt confirmed"
+    RECEIPT_DISPUTED = "receipt.disputed", "Receipt disputed"
+    SIGNED_IN = "sign_in.succeeded", "Signed in"
+    SIGN_IN_FAILED = "sign_in.failed", "Sign-in failed"
+    TOKEN_CREATED = "token.created", "API token made"
+    TOKEN_REVOKED = "token.revoked", "API token revoked"
+    CUSTOMER_OPENED = "customer.opened", "Customer opened"
+    ACCOUNT_OPENED = "account.opened", "Account opened"
+    LIMIT_CHANGED = "account.limit_changed", "Daily limit changed"
+    ACCOUNT_FROZEN = "account.frozen", "Account frozen"
+    ACCOUNT_UNFROZEN = "account.unfrozen", "Account unfrozen"
+    USER_CHANGED = "user.changed", "Staff user changed"
+
+
+class AppendOnly(Exception):
+    """Somebody tried to change or delete what is written once."""
+
+
+class AppendOnlyQuerySet(models.QuerySet):
+    """A queryset that adds rows and reads them; triggers in the database say the same."""
+
+    def update(self, **kwargs):
+        raise AppendOnly(f"Rows of {self.model._meta.db_table} are never changed.")
+
+    def delete(self):
+        raise AppendOnly(f"Rows of {self.model._meta.db_table} are never deleted.")
+
+    def bulk_update(self, *args, **kwargs):
+        self.update()
+
+    def update_or_create(self, *args, **kwargs):
+        self.update()
+
+
+class AppendOnlyModel(models.Model):
+    """A row that can be inserted and nothing else. Raises AppendOnly on change and deletion."""
+
+    objects = AppendOnlyQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    def save(self, **kwargs):
+        if not self._state.adding:
+            raise AppendOnly(f"Rows of {self._meta.db_table} are never changed.")
+        super().save(**{**kwargs, "force_insert": True})
+
+    def delete(self, **kwargs):
+        raise AppendOnly(f"Rows of {self._meta.db_table} are never deleted.")
+
+
+class AuditLog(AppendOnlyModel):
+    """One fact about one account or, where none is concerned, about one object.
+
+    It holds ids and never names, so that erasing a person elsewhere erases them here too. Ids are
+    plain columns and not foreign keys: a log must outlive what it speaks of, and inserting into it
+    must not lock anything.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    created_at = models.DateTimeField()
+    action = models.CharField(max_length=40, choices=Action.choices)
+    actor_id = models.BigIntegerField("actor", null=True, help_text="The user who did it.")
+    account_id = models.BigIntegerField("account", null=True)
+    object_type = models.CharField(max_length=20)
+    object_id = models.CharField(max_length=64, help_text="Its public id.")
+    request_id = models.CharField(max_length=64)
+    ip = models.GenericIPAddressField("IP address", null=True)
+    details = models.JSONField(default=dict)
+
+    class Meta:
+        db_table = "audit_logs"
+        verbose_name = "audit log"
+        indexes = [
+            models.Index(fields=["created_at"], name="audit_by_time"),
+            models.Index(fields=["action", "created_at"], name="audit_by_action"),
+            models.Index(fields=["account_id", "created_at"], name="audit_by_account"),
+            models.Index(fields=["object_id", "created_at"], name="audit_by_object"),
+            models.Index(fields=["request_id"], name="audit_by_request"),
+            models.Index(fields=["actor_id", "created_at"], name="audit_by_actor"),
+        ]
+
+    def __str__(self):
+        return f"{self.get_action_display()} {self.object_type} {self.object_id}"
