@@ -1,0 +1,95 @@
+"""The API around accounts: who am I, what do I own, what may I still send today."""
+
+from django.shortcuts import get_object_or_404
+from rest_framework import exceptions, permissions, viewsets
+from rest_framework.response import Response
+
+from accounts import sign_in, tokens
+from accounts.models import Account, Customer
+from accounts.pagination import KeysetPagination
+from accounts.serializers import (
+    CredentialsSerializer,
+    account_body,
+    limits_body,
+    path_id,
+    read_body,
+    utc,
+)
+from audit.operations import Origin
+
+
+class CustomerViewSet(viewsets.GenericViewSet):
+    """`GET /customers/{id}/accounts`."""
+
+    pagination_class = KeysetPagination
+
+    def accounts(self, request, id):
+        """List the customer's accounts. 404 for anybody else's customer, as for none."""
+        customers = Customer.objects.visible_to(request.user)
+        customer = get_object_or_404(customers, public_id=path_id(id))
+        page = self.paginate_queryset(customer.accounts.all())
+        return self.get_paginated_response([account_body(account) for account in page])
+
+
+class AccountViewSet(viewsets.ViewSet):
+    """`GET /accounts/{id}` and what is left of its limit."""
+
+    def retrieve(self, request, id):
+        """Return one account."""
+        return Response(account_body(visible_account(request, id)))
+
+    def limits(self, request, id):
+        """Return the daily limit, what is used of it and when it resets."""
+        return Response(limits_body(visible_account(request, id)))
+
+
+def visible_account(request, id: str) -> Account:
+    """Return the account that the caller may see. Raises 404 for everything else."""
+    return get_object_or_404(Account.objects.visible_to(request.user), public_id=path_id(id))
+
+
+class MeViewSet(viewsets.ViewSet):
+    """`GET /me`."""
+
+    def retrieve(self, request):
+        """Return who the caller is."""
+        user, customer = request.user, Customer.of(request.user)
+        return Response(
+            {
+                "username": user.get_username(),
+                "customer_id": customer.public_id if customer else None,
+                "name": customer.name if customer else user.get_full_name() or user.username,
+                "is_staff": user.is_staff,
+            }
+        )
+
+
+class TokenViewSet(viewsets.ViewSet):
+    """`/auth/token`: a token for a name and a password, and its end."""
+
+    def get_authenticators(self):
+        """Making a token needs no credentials but those in the body; ending one needs the token."""
+        return [] if self.request.method == "POST" else [tokens.BearerAuthentication()]
+
+    def get_permissions(self):
+        """Return who may come in at all."""
+        anybody = self.request.method == "POST"
+        return [permissions.AllowAny() if anybody else permissions.IsAuthenticated()]
+
+    def create(self, request):
+        """Return a new token. 401 for wrong credentials, 429 after too many of them."""
+        credentials = read_body(request, CredentialsSerializer)
+        try:
+            user = sign_in.check(request, **credentials)
+        except sign_in.TooManyFailures as refused:
+            raise exceptions.Throttled(wait=refused.seconds) from None
+        if user is None:
+            raise exceptions.AuthenticationFailed("The username or the password is wrong.")
+        origin = Origin(user.pk, request.request_id, request.client_ip)
+        secret, token = tokens.create(user, origin=origin)
+        return Response({"token": secret, "expires_at": utc(token.expires_at)})
+
+    def destroy(self, request):
+        """Revoke the token that was presented."""
+        tokens.revoke(request.auth, origin=Origin.of(request))
+        return Response(status=204)

@@ -1,0 +1,241 @@
+"""Customers, what they own and what they may do."""
+
+import datetime as dt
+import hashlib
+import secrets
+from collections.abc import Iterable
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from accounts import public_ids
+
+
+def public_id_field() -> models.CharField:
+    """Return the column by which the world names a row: text, to be the same on every engine."""
+    return models.CharField(
+        max_length=36,
+        unique=True,
+        default=public_ids.new,
+        editable=False,
+        verbose_name="id",
+    )
+
+
+class CustomerQuerySet(models.QuerySet):
+    def visible_to(self, user) -> "CustomerQuerySet":
+        """Return the customers whose accounts `user` may see: staff all, customers themselves."""
+        if user.is_staff and user.has_perm("accounts.view_account"):
+            return self
+        return self.filter(user=user)
+
+
+class Customer(models.Model):
+    """A person or firm that owns accounts and signs in as `user`."""
+
+    id = models.BigAutoField(primary_key=True)
+    public_id = public_id_field()
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.PROTECT)
+    name = models.CharField(max_length=140)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = CustomerQuerySet.as_manager()
+
+    class Meta:
+        db_table = "customers"
+        permissions = [("open_customer", "Can open customers and their sign-in")]
+
+    def __str__(self):
+        return self.name
+
+    @classmethod
+    def of(cls, user) -> "Customer | None":
+        """Return the customer who signs in as `user`, or None for staff and strangers."""
+        try:
+            return user.customer
+        except (AttributeError, cls.DoesNotExist):
+            return None
+
+
+class AccountQuerySet(models.QuerySet):
+    def visible_to(self, user) -> "AccountQuerySet":
+        """Return what `user` may see: staff with the permission everything, customers their own."""
+        if user.is_staff and user.has_perm("accounts.view_account"):
+            return self
+        return self.filter(customer__user=user, kind=Account.Kind.CUSTOMER)
+
+    def locked(self, ids: Iterable[int]) -> dict[int, "Account"]:
+        """Lock these accounts until the transaction ends and return them by key.
+
+        Everybody locks in ascending key order, so no two transactions can wait for each other in
+        a circle. Evaluated here, because a lazy lock locks nothing. Fewer than 1,000 ids: beyond
+        that MariaDB reads an IN list through a temporary table and locks in another order.
+        """
+        ids = sorted(set(ids))
+        assert len(ids) < 1000, "chunk the work: MariaDB locks long IN lists out of order"
+        return {account.pk: account for account in self._lock(ids)}
+
+    def _lock(self, ids: list[int]) -> list["Account"]:
+        return list(self.select_for_update().filter(pk__in=ids).order_by("pk")) if ids else []
+
+
+class Account(models.Model):
+    """Money in one currency: a customer's, or one of the bank's own (kind HOUSE).
+
+    Only transfers.operations changes the balance, only accounts.operations status and limit; both
+    name the columns they write. Saving a whole Account would put back the balance that was read
+    before, so `save` refuses it.
+    """
+
+    class Kind(models.TextChoices):
+        CUSTOMER = "CUSTOMER"
+        HOUSE = "HOUSE"
+
+    class Status(models.TextChoices):
+        ACTIVE = "ACTIVE"
+        FROZEN = "FROZEN"
+        CLOSED = "CLOSED"
+
+    id = models.BigAutoField(primary_key=True)
+    public_id = public_id_field()
+    number = models.CharField(max_length=12, unique=True)
+    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.CUSTOMER)
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, null=True, related_name="accounts"
+    )
+    # "cash:INR" on the bank's cash account of that currency, so that there is exactly one.
+    house_role = models.CharField(max_length=20, unique=True, null=True, editable=False)
+    name = models.CharField(max_length=140)
+    currency = models.CharField(max_length=3)
+    status = models.CharField(max_length=6, choices=Status.choices, default=Status.ACTIVE)
+    balance_minor = models.BigIntegerField(default=0)
+    held_minor = models.BigIntegerField(default=0, help_text="What pending transfers hold.")
+    daily_limit_minor = models.BigIntegerField(default=0)
+    entry_sequence = models.BigIntegerField(default=0, help_text="Sequence of the last entry.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        db_table = "accounts"
+        permissions = [
+            ("open_account", "Can open accounts"),
+            ("change_limit", "Can change daily limits"),
+            ("freeze_account", "Can freeze and unfreeze accounts"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind="HOUSE") | Q(balance_minor__gte=F("held_minor")),
+                name="customer_balance_covers_holds",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="HOUSE") | Q(balance_minor__gte=0),
+                name="customer_balance_never_negative",
+            ),
+            models.CheckConstraint(condition=Q(held_minor__gte=0), name="held_never_negative"),
+            models.CheckConstraint(
+                condition=Q(daily_limit_minor__gte=0), name="daily_limit_never_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="CUSTOMER", customer__isnull=False, house_role__isnull=True)
+                | Q(kind="HOUSE", customer__isnull=True, house_role__isnull=False),
+                name="account_is_a_customers_or_the_banks",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["ACTIVE", "FROZEN", "CLOSED"]),
+                name="account_status_is_known",
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.number} {self.name}"
+
+    def save(self, **kwargs):
+        """Insert the account. Raises TypeError for a change: that is for the operations."""
+        if not self._state.adding:
+            raise TypeError("An account is changed through operations, column by column.")
+        super().save(**kwargs)
+
+    @property
+    def available_minor(self) -> int:
+        """What can be spent: the balance less what pending transfers hold."""
+        return self.balance_minor - self.held_minor
+
+    @property
+    def owner_name(self) -> str:
+        """The name that the other side of a transfer sees. Load `customer` with the account."""
+        return self.customer.name if self.customer_id else self.name
+
+
+class AccountDailyUsage(models.Model):
+    """How much a customer has sent out of an account on one bank day, against its daily limit."""
+
+    id = models.BigAutoField(primary_key=True)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT)
+    bank_date = models.DateField()
+    used_minor = models.BigIntegerField()
+
+    class Meta:
+        db_table = "account_daily_usage"
+        verbose_name = "daily usage"
+        verbose_name_plural = "daily usage"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "bank_date"], name="one_usage_per_account_and_day"
+            ),
+            models.CheckConstraint(condition=Q(used_minor__gte=0), name="used_never_negative"),
+        ]
+
+    def __str__(self):
+        return f"{self.account_id} on {self.bank_date}"
+
+    @classmethod
+    def used_on(cls, account: Account, day: dt.date) -> int:
+        """Return the minor units sent from the account on that bank day."""
+        used = cls.objects.filter(account=account, bank_date=day)
+        return used.values_list("used_minor", flat=True).first() or 0
+
+
+class ApiTokenQuerySet(models.QuerySet):
+    def valid(self) -> "ApiTokenQuerySet":
+        """Return the tokens that still open something."""
+        return self.filter(revoked_at=None, expires_at__gt=timezone.now(), user__is_active=True)
+
+
+class ApiToken(models.Model):
+    """A key that lets a program act for `user`. Only its SHA-256 is stored; it is shown once."""
+
+    PREFIX = "sbk_"
+
+    id = models.BigAutoField(primary_key=True)
+    public_id = public_id_field()
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="api_tokens"
+    )
+    token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    hint = models.CharField(max_length=12, help_text="How the token begins.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+
+    objects = ApiTokenQuerySet.as_manager()
+
+    class Meta:
+        db_table = "api_tokens"
+        verbose_name = "API token"
+        permissions = [("revoke_apitoken", "Can revoke API tokens")]
+
+    def __str__(self):
+        return f"{self.hint}… of {self.user}"
+
+    @classmethod
+    def new_secret(cls) -> str:
+        """Return a token that nobody can guess: 256 random bits behind a recognisable prefix."""
+        return cls.PREFIX + secrets.token_urlsafe(32)
+
+    @staticmethod
+    def digest(secret: str) -> str:
+        """Return what is stored of a token: being random, it needs neither salt nor stretching."""
+        return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,160 @@
+"""What bank staff change about customers and accounts, other than money.
+
+Each operation locks the account, changes the columns that it names, and writes an audit row with
+who, why, before and after, all in one transaction. None of them can touch a balance.
+"""
+
+from functools import partial
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
+from django.db import IntegrityError
+
+from accounts import money, numbers, transactions
+from accounts.models import Account, Customer
+from audit.models import Action
+from audit.operations import Origin, record
+
+
+class UsernameTaken(Exception):
+    """Somebody already signs in with that name."""
+
+
+class WrongStatus(Exception):
+    """The account is not in the status that this change starts from."""
+
+
+def open_customer(
+    *, username: str, password: str, name: str, email: str = "", origin: Origin
+) -> Customer:
+    """Create a customer and the user to sign in with. Raises UsernameTaken.
+
+    Whether the password is good enough is for the form to say.
+    """
+    users = get_user_model().objects
+    password = make_password(password)  # slow on purpose, so outside the transaction
+
+    def work() -> Customer:
+        if users.filter(username=username).exists():
+            raise UsernameTaken(f"The username {username} is taken.")
+        user = users.create(username=username, email=email, password=password)
+        customer = Customer.objects.create(user=user, name=name)
+        record(
+            Action.CUSTOMER_OPENED,
+            origin,
+            object_type="customer",
+            object_id=customer.public_id,
+            user_id=user.pk,
+        )
+        return customer
+
+    return transactions.run(work)
+
+
+def open_account(
+    customer: Customer,
+    *,
+    name: str,
+    currency: str,
+    daily_limit_minor: int,
+    origin: Origin,
+) -> Account:
+    """Open an active account with a balance of zero; the bank makes its number."""
+    if currency not in money.EXPONENTS:
+        raise ValueError(f"{currency} is not a currency.")
+
+    def work() -> Account:
+        account = Account.objects.create(
+            number=numbers.new(),
+            customer=customer,
+            name=name,
+            currency=currency,
+            daily_limit_minor=daily_limit_minor,
+        )
+        _record(
+            Action.ACCOUNT_OPENED,
+            account,
+            origin,
+            currency=currency,
+            daily_limit_minor=daily_limit_minor,
+        )
+        return account
+
+    return transactions.run(work)  # a number that is taken is a duplicate key: run again
+
+
+def cash_account(currency: str) -> Account:
+    """Return the bank's own cash account of that currency, opening it the first time."""
+    role = f"cash:{currency}"
+    try:
+        return Account.objects.get(house_role=role)
+    except Account.DoesNotExist:
+        pass
+    try:
+        return Account.objects.create(
+            kind=Account.Kind.HOUSE,
+            house_role=role,
+            number=numbers.new(),
+            name=f"Cash {currency}",
+            currency=currency,
+        )
+    except IntegrityError:  # somebody else opened it meanwhile
+        return Account.objects.get(house_role=role)
+
+
+def change_daily_limit(account: Account, limit_minor: int, *, reason: str, origin: Origin) -> None:
+    """Set the account's daily limit; what was already sent today stays counted."""
+    _change(
+        account,
+        Action.LIMIT_CHANGED,
+        {"daily_limit_minor": limit_minor},
+        reason,
+        origin,
+    )
+
+
+def freeze(account: Account, *, reason: str, origin: Origin) -> None:
+    """Stop all money into and out of the account. Raises WrongStatus unless it is active."""
+    _change_status(account, Account.Status.ACTIVE, Account.Status.FROZEN, reason, origin)
+
+
+def unfreeze(account: Account, *, reason: str, origin: Origin) -> None:
+    """Let money move again. Raises WrongStatus unless the account is frozen."""
+    _change_status(account, Account.Status.FROZEN, Account.Status.ACTIVE, reason, origin)
+
+
+def _change_status(account: Account, before: str, after: str, reason: str, origin: Origin) -> None:
+    frozen = after == Account.Status.FROZEN
+    action = Action.ACCOUNT_FROZEN if frozen else Action.ACCOUNT_UNFROZEN
+    _change(account, action, {"status": after}, reason, origin, must_be=before)
+
+
+def _change(
+    account: Account,
+    action: str,
+    columns: dict,
+    reason: str,
+    origin: Origin,
+    must_be: str | None = None,
+) -> None:
+    transactions.run(partial(_change_locked, account, action, columns, reason, origin, must_be))
+
+
+def _change_locked(account, action, columns, reason, origin, must_be) -> None:
+    locked = Account.objects.locked([account.pk])[account.pk]
+    if must_be and locked.status != must_be:
+        raise WrongStatus(f"The account is {locked.status}, not {must_be}.")
+    before = {name: getattr(locked, name) for name in columns}
+    Account.objects.filter(pk=locked.pk).update(**columns)
+    _record(action, locked, origin, reason=reason, before=before, after=columns)
+
+
+def _record(action: str, account: Account, origin: Origin, **details) -> None:
+    record(
+        action,
+        origin,
+        object_type="account",
+        object_id=account.public_id,
+        account_id=account.pk,
+        **details,
+    )

@@ -1,0 +1,79 @@
+"""Lists in pages, newest first, that stay stable while rows are added."""
+
+from django.core import signing
+from django.db.models import QuerySet
+from rest_framework import pagination
+from rest_framework.exceptions import ValidationError
+from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
+
+from accounts.serializers import query
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 200
+
+
+class KeysetPagination(pagination.BasePagination):
+    """Pages by where the last one ended (keyset), so that no page costs more than the first.
+
+    A cursor names a row by what clients know of it (`name`: its public id or sequence), is signed,
+    and counts only for the path that it was given for. Rows are ordered by `key`, descending.
+    """
+
+    key = "id"
+    name = "public_id"
+
+    def paginate_queryset(self, queryset: QuerySet, request, view=None) -> list:
+        """Return the rows of the page asked for. Raises ValidationError for a bad parameter."""
+        self.request = request
+        limit = self._limit()
+        direction, at = self._cursor()
+        backwards = direction == "previous"
+        if at is not None:
+            edge = queryset.model.objects.filter(**{self.name: at}).values(self.key)[:1]
+            if self.name == self.key:
+                edge = at
+            queryset = queryset.filter(**{f"{self.key}__{'gt' if backwards else 'lt'}": edge})
+        order = self.key if backwards else f"-{self.key}"
+        rows = list(queryset.order_by(order)[: limit + 1])
+        more = len(rows) > limit
+        rows = rows[:limit]
+        if backwards:
+            rows.reverse()
+        self.next = rows and (more or backwards) and self._link("next", rows[-1])
+        self.previous = rows and (at if not backwards else more) and self._link("previous", rows[0])
+        return rows
+
+    def get_paginated_response(self, data: list) -> Response:
+        """Return the page with links to its neighbours."""
+        return Response(
+            {
+                "next": self.next or None,
+                "previous": self.previous or None,
+                "results": data,
+            }
+        )
+
+    def _limit(self) -> int:
+        text = query(self.request, "limit")
+        if text is None:
+            return DEFAULT_LIMIT
+        if text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_LIMIT:
+            return int(text)
+        raise ValidationError({"limit": f"This must be a number from 1 to {MAX_LIMIT}."})
+
+    def _cursor(self) -> tuple[str, str | int | None]:
+        text = query(self.request, "cursor")
+        if text is None:
+            return "next", None
+        try:
+            return signing.loads(text, salt=self._salt())
+        except signing.BadSignature:
+            raise ValidationError({"cursor": "This is not a cursor of this list."}) from None
+
+    def _link(self, direction: str, row) -> str:
+        cursor = signing.dumps((direction, getattr(row, self.name)), salt=self._salt())
+        return replace_query_param(self.request.build_absolute_uri(), "cursor", cursor)
+
+    def _salt(self) -> str:
+        return f"cursor:{self.request.path}"

@@ -1,0 +1,91 @@
+"""Database transactions that are run again, whole, when the database says so."""
+
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.db import (
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    transaction,
+)
+
+Result = TypeVar("Result")
+
+MAX_ATTEMPTS = 8
+MAX_SECONDS = 12
+
+# Error numbers of MariaDB, MySQL, Galera and TiDB. All of them leave nothing behind, or, when the
+# reply to COMMIT was lost, leave it to the unique keys to tell on the next attempt.
+LOST_CONNECTION = {
+    0,
+    1040,
+    1047,
+    1053,
+    1180,
+    1927,
+    2002,
+    2003,
+    2005,
+    2006,
+    2013,
+    2055,
+    4031,
+}
+LOST_RACE = {1020, 1062, 1205, 1213, 3572, 8002, 8022, 9007}
+
+
+class Busy(Exception):
+    """The database came to no verdict in time. Nothing happened, or the idempotency key tells."""
+
+
+def run(work: Callable[[], Result]) -> Result:
+    """Run `work` as one durable transaction and return its result once it is committed.
+
+    A deadlock, a lock timeout, a duplicate key or a lost connection runs the *whole* work again:
+    after any of them the server may have rolled everything back, so going on from the failing
+    statement would commit half a transfer. At most MAX_ATTEMPTS within MAX_SECONDS, then Busy.
+    `work` must therefore change nothing but the database, and be recognisable by a unique key if
+    its first COMMIT may have arrived. Raises RuntimeError inside another transaction.
+    """
+    give_up_at = time.monotonic() + MAX_SECONDS
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        try:
+            with transaction.atomic(durable=True):
+                return work()
+        except (OperationalError, InterfaceError, IntegrityError) as error:
+            if not is_worth_retrying(error):
+                raise
+            pause = _pause(attempt, error)
+            if attempt == MAX_ATTEMPTS or time.monotonic() + pause > give_up_at:
+                raise Busy from error
+            if is_lost_connection(error):
+                connection.close()
+            time.sleep(pause)
+
+
+def is_worth_retrying(error: Exception) -> bool:
+    """Return whether running everything again may succeed where this database error failed."""
+    return (
+        is_lost_connection(error)
+        or _number(error) in LOST_RACE
+        or "database is locked" in str(error)  # SQLite has sentences, not numbers
+    )
+
+
+def is_lost_connection(error: Exception) -> bool:
+    """Return whether the error means that the connection is gone."""
+    return _number(error) in LOST_CONNECTION
+
+
+def _number(error: Exception) -> object:
+    return error.args[0] if error.args else None
+
+
+def _pause(attempt: int, error: Exception) -> float:
+    """Return seconds to wait: random up to a doubling bound, so that two losers part ways."""
+    first, longest = (0.1, 2.0) if is_lost_connection(error) else (0.005, 0.25)
+    return random.uniform(0, min(longest, first * 2**attempt))
