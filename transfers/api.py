@@ -1,0 +1,228 @@
+"""The API of transfers: order one, read it, list them, confirm what arrived."""
+
+import re
+
+from django.db.models import Q
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from rest_framework import exceptions, viewsets
+from rest_framework.response import Response
+
+from accounts import bank_day, money
+from accounts.api import visible_account
+from accounts.models import Account, Customer
+from accounts.pagination import KeysetPagination
+from accounts.serializers import (
+    path_id,
+    query_choice,
+    query_date,
+    query_id,
+    read_body,
+    utc,
+)
+from audit.operations import Origin
+from transfers import payments, receipts
+from transfers.models import LedgerEntry, Transfer
+from transfers.orders import Outcome, Refusal
+from transfers.serializers import (
+    PaymentSerializer,
+    ReceiptSerializer,
+    as_first_answered,
+    check_amount,
+    entry_body,
+    is_owner,
+    transfer_body,
+)
+
+IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+
+
+class Refused(exceptions.APIException):
+    """An order was refused; raised after its transaction is committed, only to be answered."""
+
+    def __init__(self, status: int, refusal: Refusal, detail: str, members: dict, headers: dict):
+        super().__init__(detail, refusal.code)
+        self.status_code = status
+        self.members = members
+        self.headers = headers
+
+
+class ReceiptNotPossible(exceptions.APIException):
+    """409: the transfer is not completed, or its receipt says something else."""
+
+    status_code = 409
+    default_code = "receipt_not_possible"
+
+
+class TransferPagination(KeysetPagination):
+    """Transfers, newest first."""
+
+
+class EntryPagination(KeysetPagination):
+    """Entries by their sequence in the account."""
+
+    key = name = "sequence"
+
+
+class TransferViewSet(viewsets.GenericViewSet):
+    """`/transfers`."""
+
+    pagination_class = TransferPagination
+
+    def create(self, request):
+        """Carry out a payment and answer with its outcome, the first or the replayed one."""
+        if request.user.is_staff or Customer.of(request.user) is None:
+            raise exceptions.PermissionDenied("Only customers order transfers.")
+        members = read_body(request, PaymentSerializer)
+        payment = PaymentSerializer.payment(members, idempotency_key(request))
+        try:
+            outcome = payments.pay(request.user, payment, origin=Origin.of(request))
+        except money.InvalidAmount as error:
+            raise exceptions.ValidationError({"amount": str(error)}) from None
+        return answer(outcome, request.user)
+
+    def retrieve(self, request, id):
+        """Return one transfer, to its sender, its receiver and staff."""
+        return Response(transfer_body(visible_transfer(request, id), request.user))
+
+    def list(self, request):
+        """List the caller's transfers, filtered by account, direction and status."""
+        transfers = Transfer.objects.visible_to(request.user).with_parties()
+        mine = Account.objects.visible_to(request.user)
+        if account_id := query_id(request, "account_id"):
+            mine = [get_object_or_404(mine, public_id=account_id)]
+            transfers = transfers.filter(Q(from_account__in=mine) | Q(to_account__in=mine))
+        if direction := query_choice(request, "direction", ["in", "out"]):
+            side = "to_account" if direction == "in" else "from_account"
+            transfers = transfers.filter(**{f"{side}__in": mine})
+        if status := query_choice(request, "status", Transfer.Status.values):
+            transfers = transfers.filter(status=status)
+        page = self.paginate_queryset(transfers)
+        return self.get_paginated_response([transfer_body(one, request.user) for one in page])
+
+    def receipt(self, request, id):
+        """[6] Let the receiver say what arrived."""
+        transfer = visible_transfer(request, id)
+        if not is_owner(request.user, transfer.to_account):
+            raise exceptions.PermissionDenied("Only the receiver gives the receipt.")
+        text = read_body(request, ReceiptSerializer)["received_amount"]
+        received = check_amount("received_amount", text, transfer.currency, zero_allowed=True)
+        try:
+            transfer = receipts.give(transfer, received, origin=Origin.of(request))
+        except receipts.ReceiptNotPossible as error:
+            raise ReceiptNotPossible(str(error)) from None
+        return Response(transfer_body(transfer, request.user))
+
+
+class EntryViewSet(viewsets.GenericViewSet):
+    """`GET /accounts/{id}/entries`."""
+
+    pagination_class = EntryPagination
+
+    def list(self, request, id):
+        """List what happened to the account, newest first, between two bank dates inclusive."""
+        account = visible_account(request, id)
+        since, until = query_date(request, "since"), query_date(request, "until")
+        if since and until and until < since:
+            raise exceptions.ValidationError({"until": "This must not be before since."})
+        entries = LedgerEntry.objects.filter(account=account).select_related(
+            "transfer__from_account__customer", "transfer__to_account__customer"
+        )
+        if since:
+            entries = entries.filter(bank_date__gte=since)
+        if until:
+            entries = entries.filter(bank_date__lte=until)
+        page = self.paginate_queryset(entries)
+        return self.get_paginated_response([entry_body(one, account.currency) for one in page])
+
+
+def visible_transfer(request, id: str) -> Transfer:
+    """Return the transfer that the caller may see. Raises 404 for everything else."""
+    transfers = Transfer.objects.visible_to(request.user).with_parties()
+    return get_object_or_404(transfers.select_related("reverses"), public_id=path_id(id))
+
+
+def idempotency_key(request) -> str | None:
+    """Return the Idempotency-Key header, or None without one. Raises ValidationError."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
+        raise exceptions.ValidationError(
+            {"Idempotency-Key": "This must be 1 to 255 printable ASCII characters."}
+        )
+    return key
+
+
+# --- [5] The answer ---------------------------------------------------------------------------
+
+
+def answer(outcome: Outcome, user) -> Response:
+    """Return 201 with the transfer. Raises Refused with the problem that the refusal is.
+
+    Both are made of facts that never change after the first answer, so that a replay is the same
+    to the byte.
+    """
+    headers = {"Idempotent-Replayed": "true"} if outcome.replayed else {}
+    if outcome.refusal:
+        raise _refused(outcome, headers)
+    headers["Location"] = f"/transfers/{outcome.transfer.public_id}"
+    body = transfer_body(as_first_answered(outcome.transfer), user)
+    return Response(body, status=201, headers=headers)
+
+
+def _refused(outcome: Outcome, headers: dict) -> Refused:
+    refusal, transfer = outcome.refusal, outcome.transfer
+    members = {}
+    if transfer:
+        members["transfer_id"] = transfer.public_id
+        members["request_id"] = transfer.request_id  # of the first answer, also in a replay
+    status, detail, more = _EXPLANATIONS[refusal.code](refusal.details, transfer)
+    if refusal.code == "daily_limit_exceeded":
+        wait = bank_day.end(transfer.bank_date) - timezone.now()
+        headers["Retry-After"] = str(max(1, wait.days * 86400 + wait.seconds + 1))
+    return Refused(status, refusal, detail, {**members, **more}, headers)
+
+
+def _account_not_found(details, transfer):
+    return 404, "There is no such account.", {"field": details["field"]}
+
+
+def _same_account(details, transfer):
+    return 422, "From and to are the same account.", {}
+
+
+def _currency_mismatch(details, transfer):
+    return 422, "The order and both accounts must have one currency.", {}
+
+
+def _key_reused(details, transfer):
+    return 422, "This idempotency key was used for another request. Make a new key.", {}
+
+
+def _not_active(details, transfer):
+    return 409, f"The account you send {details['side']} is not active.", {}
+
+
+def _insufficient_funds(details, transfer):
+    available = money.format(details["available_minor"], transfer.currency)
+    detail = f"At most {available} {transfer.currency} can be sent."
+    return 402, detail, {"available_balance": available}
+
+
+def _over_the_limit(details, transfer):
+    remaining = money.format(details["remaining_minor"], transfer.currency)
+    members = {
+        "remaining": remaining,
+        "resets_at": utc(bank_day.end(transfer.bank_date)),
+    }
+    return 429, f"{remaining} {transfer.currency} can still be sent today.", members
+
+
+_EXPLANATIONS = {
+    "account_not_found": _account_not_found,
+    "same_account": _same_account,
+    "currency_mismatch": _currency_mismatch,
+    "idempotency_key_reused": _key_reused,
+    "account_not_active": _not_active,
+    "insufficient_funds": _insufficient_funds,
+    "daily_limit_exceeded": _over_the_limit,
+}

@@ -1,0 +1,45 @@
+"""Cash over the counter: transfers between a customer's account and the bank's cash account."""
+
+from accounts.models import Account
+from accounts.operations import cash_account
+from audit.operations import Origin
+from transfers import operations
+from transfers.models import Transfer
+from transfers.orders import Order, Outcome
+
+
+def deposit(account: Account, amount_minor: int, *, reference: str, key: str, origin: Origin):
+    """Credit cash that a customer brought; return the Outcome. Posting the same key again by the
+    same member of staff deposits nothing."""
+    house = cash_account(account.currency)
+    return _post(house, account, amount_minor, reference, key, origin)
+
+
+def withdraw(account: Account, amount_minor: int, *, reference: str, key: str, origin: Origin):
+    """Debit cash that a customer takes; return the Outcome. It does not count against the daily
+    limit: the customer is there in person."""
+    house = cash_account(account.currency)
+    return _post(account, house, amount_minor, reference, key, origin)
+
+
+def _post(
+    sender: Account,
+    receiver: Account,
+    amount_minor: int,
+    reference: str,
+    key: str,
+    origin: Origin,
+) -> Outcome:
+    order = Order(
+        kind=Transfer.Kind.CASH,
+        caller_id=origin.actor_id,
+        customer_id=None,
+        from_account_id=sender.pk,
+        to_account_id=receiver.pk,
+        amount_minor=amount_minor,
+        currency=sender.currency,
+        reference=reference,
+        key=key,
+        origin=origin,
+    )
+    return operations.post([order])[0]

@@ -1,0 +1,156 @@
+"""Transfers between accounts, and the ledger entries they leave."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from accounts.models import Account, public_id_field
+from audit.models import AppendOnlyModel
+
+
+class TransferQuerySet(models.QuerySet):
+    def visible_to(self, user) -> "TransferQuerySet":
+        """Return what `user` may see.
+
+        Staff with the permission see everything; customers what one of their accounts sent, and
+        what it received unless the transfer was refused: to the receiver that never existed.
+        """
+        if user.is_staff and user.has_perm("transfers.view_transfer"):
+            return self
+        return self.filter(
+            Q(from_account__customer__user=user)
+            | Q(to_account__customer__user=user) & ~Q(status=Transfer.Status.REJECTED)
+        )
+
+    def with_parties(self) -> "TransferQuerySet":
+        """Return the transfers with both accounts and their owners loaded in the same query."""
+        return self.select_related("from_account__customer", "to_account__customer")
+
+
+class Transfer(models.Model):
+    """One order to move money and its outcome, completed or refused.
+
+    The row is also the memory of its idempotency key: the key and the payload's fingerprint stand
+    in it, so "already done" and "done" are one fact, and never expire.
+    """
+
+    class Kind(models.TextChoices):
+        PAYMENT = "PAYMENT"  # ordered by a customer; counts against the daily limit
+        CASH = "CASH"  # over the counter, by staff
+        REVERSAL = "REVERSAL"
+
+    class Status(models.TextChoices):
+        PENDING = "PENDING"
+        COMPLETED = "COMPLETED"
+        REJECTED = "REJECTED"
+        CANCELLED = "CANCELLED"
+
+    class Receipt(models.TextChoices):
+        UNCONFIRMED = "UNCONFIRMED"
+        CONFIRMED = "CONFIRMED"
+        DISPUTED = "DISPUTED"
+
+    id = models.BigAutoField(primary_key=True)
+    public_id = public_id_field()
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    from_account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="sent")
+    to_account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="received")
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    reference = models.CharField(max_length=140, blank=True)
+    status = models.CharField(max_length=9, choices=Status.choices)
+    failure_code = models.CharField(max_length=32, null=True)
+    failure_details = models.JSONField(
+        default=dict, help_text="The numbers that decided a refusal, in minor units."
+    )
+
+    caller = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    key_hash = models.CharField(max_length=64, help_text="SHA-256 of the idempotency key.")
+    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of what was ordered.")
+    request_id = models.CharField(max_length=64)
+    bank_date = models.DateField()
+    created_at = models.DateTimeField()
+    completed_at = models.DateTimeField(null=True)
+
+    receipt_status = models.CharField(
+        max_length=11, choices=Receipt.choices, default=Receipt.UNCONFIRMED
+    )
+    received_minor = models.BigIntegerField(null=True, help_text="What the receiver says came.")
+    confirmed_at = models.DateTimeField(null=True)
+
+    reverses = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, related_name="reversals"
+    )
+    reversed_minor = models.BigIntegerField(default=0)
+
+    objects = TransferQuerySet.as_manager()
+
+    class Meta:
+        db_table = "transfers"
+        permissions = [("handle_cash", "Can take in and pay out cash")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["caller", "key_hash"], name="one_transfer_per_caller_and_key"
+            ),
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="amount_above_zero"),
+            models.CheckConstraint(
+                condition=~Q(from_account=F("to_account")), name="from_and_to_differ"
+            ),
+            models.CheckConstraint(
+                condition=Q(reversed_minor__gte=0, reversed_minor__lte=F("amount_minor")),
+                name="reversed_at_most_the_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="COMPLETED", completed_at__isnull=False)
+                | ~Q(status="COMPLETED") & Q(completed_at__isnull=True),
+                name="completed_has_its_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="REJECTED", failure_code__isnull=False)
+                | ~Q(status="REJECTED") & Q(failure_code__isnull=True),
+                name="rejected_has_its_reason",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["bank_date"], name="transfers_by_bank_date"),
+            models.Index(fields=["status", "bank_date"], name="transfers_by_status"),
+            models.Index(fields=["request_id"], name="transfers_by_request"),
+        ]
+
+    def __str__(self):
+        return self.public_id
+
+
+class LedgerEntry(AppendOnlyModel):
+    """What one transfer did to one account: the signed amount and the balance it left.
+
+    `sequence` counts 1, 2, 3, … per account without a gap, so a missing entry is visible.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="entries")
+    sequence = models.BigIntegerField()
+    transfer = models.ForeignKey(Transfer, on_delete=models.PROTECT, related_name="entries")
+    amount_minor = models.BigIntegerField()
+    balance_after_minor = models.BigIntegerField()
+    bank_date = models.DateField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "ledger_entries"
+        verbose_name_plural = "ledger entries"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "sequence"],
+                name="one_entry_per_account_and_sequence",
+            ),
+            models.UniqueConstraint(
+                fields=["transfer", "account"],
+                name="one_entry_per_transfer_and_account",
+            ),
+            models.CheckConstraint(condition=~Q(amount_minor=0), name="entry_moves_something"),
+        ]
+        indexes = [models.Index(fields=["account", "bank_date"], name="entries_by_bank_date")]
+
+    def __str__(self):
+        return f"{self.account_id} #{self.sequence}"

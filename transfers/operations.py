@@ -1,0 +1,298 @@
+"""The only code that moves money.
+
+`post` carries out orders inside one database transaction: lock the accounts, decide each order
+over what is locked, write everything, commit. A refusal is an outcome like a payment and is
+written in the same transaction. The steps of one transfer are numbered as the bank's process
+numbers them:
+
+    [1] receive and validate the input      smartbank.strict_json, transfers.serializers
+    [2] business validation                 `decide`
+    [3] one atomic database transaction     `post`, `_write`
+    [4] audit log                           `_audit_rows`, in that same transaction
+    [5] answer success or failure           transfers.api
+    [6] the receiver checks what arrived    transfers.receipts
+"""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+
+from django.db import connection, models
+from django.db.models import Case, F, Value, When
+from django.utils import timezone
+
+from accounts import bank_day, money, public_ids, transactions
+from accounts.models import Account, AccountDailyUsage
+from audit.models import Action, AuditLog
+from audit.operations import row
+from transfers.models import LedgerEntry, Transfer
+from transfers.orders import Order, Outcome, Refusal, refusal_of
+
+MAX_ORDERS = 400  # two accounts each stay well below the 1,000 ids that one lock may name
+
+
+def post(orders: Sequence[Order]) -> list[Outcome]:
+    """Carry out the orders, in turn, and return their outcomes once they are committed.
+
+    Each order gets its own verdict; one refusal does not stop the others. An order whose key was
+    used before moves nothing: it gets the first outcome again, or idempotency_key_reused if it
+    orders something else. Raises transactions.Busy if the database comes to no verdict: then
+    either nothing was done, or posting the same orders again tells.
+    """
+    if len(orders) > MAX_ORDERS:
+        raise ValueError(f"At most {MAX_ORDERS} orders in one transaction.")
+    return transactions.run(partial(_post, orders))
+
+
+def _post(orders: Sequence[Order]) -> list[Outcome]:
+    """[3] One attempt, inside a transaction. The lock comes first: nothing is read before it."""
+    named = {one for order in orders for one in (order.from_account_id, order.to_account_id)}
+    accounts = Account.objects.locked(named - {None})
+    now = timezone.now()  # once, and after waiting for the lock: midnight may have passed
+    book = _Book(accounts, now, _used_today(orders, now))
+    known = _transfers_under_keys(orders)
+
+    outcomes = []
+    for order in orders:
+        earlier = known.get((order.caller_id, order.key_hash))
+        outcome = _replay(order, earlier, accounts) if earlier else book.settle(order)
+        if outcome.transfer:
+            known[order.caller_id, order.key_hash] = outcome.transfer
+        outcomes.append(outcome)
+    book.write()
+    return outcomes
+
+
+def decide(
+    order: Order, sender: Account | None, receiver: Account | None, used_minor: int
+) -> Refusal | None:
+    """[2] Return why the order must be refused, or None. Pure: it looks at nothing else.
+
+    If several refusals apply the first in this order is given, so an answer never depends on
+    chance. `used_minor` is what the customer has sent from the account today.
+    """
+    by_customer = order.kind == Transfer.Kind.PAYMENT
+    if not sender or by_customer and sender.customer_id != order.customer_id:
+        return Refusal("account_not_found", {"field": "from_account_id"})
+    if not receiver or by_customer and receiver.kind == Account.Kind.HOUSE:
+        return Refusal("account_not_found", {"field": "to_account_id"})
+    if sender.pk == receiver.pk:
+        return Refusal("same_account")
+    if not order.currency == sender.currency == receiver.currency:
+        return Refusal("currency_mismatch")
+    for side, account in (("from", sender), ("to", receiver)):
+        if account.status != Account.Status.ACTIVE:
+            return Refusal("account_not_active", {"side": side})
+    if order.amount_minor > _spendable(sender):
+        return Refusal("insufficient_funds", {"available_minor": sender.available_minor})
+    if by_customer and used_minor + order.amount_minor > sender.daily_limit_minor:
+        remaining = max(0, sender.daily_limit_minor - used_minor)
+        return Refusal(
+            "daily_limit_exceeded",
+            {
+                "limit_minor": sender.daily_limit_minor,
+                "used_minor": used_minor,
+                "remaining_minor": remaining,
+            },
+        )
+    return None
+
+
+def _spendable(account: Account) -> int:
+    """Return what may leave the account. The bank's own go below zero: theirs is the other side
+    of every deposit, and is bounded only so that no balance outgrows its column."""
+    overdraft = money.MAX_BALANCE_MINOR if account.kind == Account.Kind.HOUSE else 0
+    return account.available_minor + overdraft
+
+
+def _replay(order: Order, earlier: Transfer, accounts: dict[int, Account]) -> Outcome:
+    """Return the first outcome under this key again, if the order is the same."""
+    if order.fingerprint != earlier.fingerprint:
+        return Outcome(None, Refusal("idempotency_key_reused"))
+    earlier.from_account = accounts[earlier.from_account_id]
+    earlier.to_account = accounts[earlier.to_account_id]
+    return Outcome(earlier, refusal_of(earlier), replayed=True)
+
+
+class _Book:
+    """The locked accounts while orders are settled in turn: each sees what those before it did.
+
+    Settling changes nothing outside this object; `write` then writes everything, each table with
+    one statement, however many orders there were.
+    """
+
+    def __init__(self, accounts: dict[int, Account], now: dt.datetime, used: dict[int, int]):
+        self.accounts = accounts
+        self.now = now
+        self.today = bank_day.of(now)
+        self.used = Counter(used)
+        self.has_usage = set(used)
+        self.spent: Counter[int] = Counter()
+        self.moved: Counter[int] = Counter()
+        self.transfers: list[Transfer] = []
+        self.entries: list[LedgerEntry] = []
+        self.audit: list[AuditLog] = []
+
+    def settle(self, order: Order) -> Outcome:
+        """Decide the order and note down what it changes."""
+        sender = self.accounts.get(order.from_account_id)
+        receiver = self.accounts.get(order.to_account_id)
+        used = self.used[sender.pk] if sender else 0
+        refusal = decide(order, sender, receiver, used)
+        transfer = None
+        if not refusal or refusal.is_recorded:
+            transfer = self._transfer(order, sender, receiver, refusal)
+            self.transfers.append(transfer)
+        if not refusal:
+            self._move(transfer, sender, -order.amount_minor)
+            self._move(transfer, receiver, order.amount_minor)
+            if order.kind == Transfer.Kind.PAYMENT:
+                self.used[sender.pk] += order.amount_minor
+                self.spent[sender.pk] += order.amount_minor
+        self.audit += _audit_rows(order, transfer, refusal, sender, self.now)
+        return Outcome(transfer, refusal)
+
+    def _transfer(self, order, sender, receiver, refusal) -> Transfer:
+        status = Transfer.Status.REJECTED if refusal else Transfer.Status.COMPLETED
+        return Transfer(
+            public_id=public_ids.new(),
+            kind=order.kind,
+            from_account=sender,
+            to_account=receiver,
+            amount_minor=order.amount_minor,
+            currency=order.currency,
+            reference=order.reference,
+            status=status,
+            failure_code=refusal.code if refusal else None,
+            failure_details=refusal.details if refusal else {},
+            caller_id=order.caller_id,
+            key_hash=order.key_hash,
+            fingerprint=order.fingerprint,
+            request_id=order.origin.request_id,
+            bank_date=self.today,
+            created_at=self.now,
+            completed_at=None if refusal else self.now,
+        )
+
+    def _move(self, transfer: Transfer, account: Account, amount_minor: int) -> None:
+        account.balance_minor += amount_minor
+        account.entry_sequence += 1
+        self.moved[account.pk] += amount_minor
+        self.entries.append(
+            LedgerEntry(
+                account=account,
+                sequence=account.entry_sequence,
+                transfer=transfer,
+                amount_minor=amount_minor,
+                balance_after_minor=account.balance_minor,
+                bank_date=self.today,
+                created_at=self.now,
+            )
+        )
+
+    def write(self) -> None:
+        """Write what was settled. Balances change by a difference, never to an absolute value."""
+        if self.transfers:
+            Transfer.objects.bulk_create(self.transfers)
+            _know_their_keys(self.transfers)
+        if self.entries:
+            entries = Counter(entry.account_id for entry in self.entries)
+            touched = Account.objects.filter(pk__in=sorted(entries)).update(
+                balance_minor=F("balance_minor") + _per_key("pk", self.moved),
+                entry_sequence=F("entry_sequence") + _per_key("pk", entries),
+            )
+            assert touched == len(entries), "a locked account was not updated"
+            LedgerEntry.objects.bulk_create(self.entries)
+        self._write_usage()
+        AuditLog.objects.bulk_create(self.audit)
+
+    def _write_usage(self) -> None:
+        """[3] Count what was sent against today's limits. Only the holder of an account's lock
+        writes its usage, so a row that was missing under the lock is still missing."""
+        there = {key: spent for key, spent in self.spent.items() if key in self.has_usage}
+        if there:
+            AccountDailyUsage.objects.filter(
+                account_id__in=sorted(there), bank_date=self.today
+            ).update(used_minor=F("used_minor") + _per_key("account_id", there))
+        AccountDailyUsage.objects.bulk_create(
+            AccountDailyUsage(account_id=key, bank_date=self.today, used_minor=spent)
+            for key, spent in self.spent.items()
+            if key not in self.has_usage
+        )
+
+
+def _used_today(orders: Sequence[Order], now: dt.datetime) -> dict[int, int]:
+    """Return what customers have sent today from each account to be debited."""
+    senders = {order.from_account_id for order in orders} - {None}
+    usage = AccountDailyUsage.objects.filter(account_id__in=senders, bank_date=bank_day.of(now))
+    return dict(usage.values_list("account_id", "used_minor"))
+
+
+def _transfers_under_keys(orders: Sequence[Order]) -> dict[tuple[int, str], Transfer]:
+    """Return the transfers already stored under the orders' keys.
+
+    READ COMMITTED shows here what whoever held the lock before us has committed.
+    """
+    wanted = {(order.caller_id, order.key_hash) for order in orders}
+    found = Transfer.objects.filter(
+        caller_id__in={caller for caller, _ in wanted},
+        key_hash__in={key for _, key in wanted},
+    )
+    known = {(transfer.caller_id, transfer.key_hash): transfer for transfer in found}
+    return {key: transfer for key, transfer in known.items() if key in wanted}
+
+
+def _per_key(column: str, numbers: dict[int, int]) -> Case:
+    """Return SQL for "the number that belongs to this row's key"."""
+    return Case(
+        *(When(**{column: key}, then=Value(number)) for key, number in sorted(numbers.items())),
+        output_field=models.BigIntegerField(),
+    )
+
+
+def _know_their_keys(transfers: list[Transfer]) -> None:
+    """Read back the keys of inserted rows where the server cannot return them (MySQL)."""
+    if connection.features.can_return_rows_from_bulk_insert:
+        return
+    ids = [transfer.public_id for transfer in transfers]
+    keys = dict(Transfer.objects.filter(public_id__in=ids).values_list("public_id", "pk"))
+    for transfer in transfers:
+        transfer.pk = keys[transfer.public_id]
+
+
+def _audit_rows(
+    order: Order,
+    transfer: Transfer | None,
+    refusal: Refusal | None,
+    sender: Account | None,
+    now: dt.datetime,
+) -> list[AuditLog]:
+    """[4] Return one row per account concerned: both if money moved, else the caller's own."""
+    facts = {
+        "amount_minor": order.amount_minor,
+        "currency": order.currency,
+        "kind": order.kind,
+        **order.asked_for,
+    }
+    if refusal:
+        facts |= {"code": refusal.code, **refusal.details}
+    if transfer:
+        action = Action.TRANSFER_REFUSED if refusal else Action.TRANSFER_COMPLETED
+        accounts = (
+            [order.from_account_id]
+            if refusal
+            else [
+                order.from_account_id,
+                order.to_account_id,
+            ]
+        )
+        named = {"object_type": "transfer", "object_id": transfer.public_id}
+    else:
+        action = Action.TRANSFER_NOT_ACCEPTED
+        accounts = [sender.pk if sender and sender.customer_id == order.customer_id else None]
+        named = {"object_type": "transfer", "object_id": ""}
+    return [
+        row(action, order.origin, created_at=now, account_id=account, **named, **facts)
+        for account in accounts
+    ]

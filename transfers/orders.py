@@ -1,0 +1,92 @@
+"""What can be ordered, and what can become of it: the words that `operations` is written in."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from functools import partial
+
+from audit.operations import Origin
+from transfers.models import Transfer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One wish to move money, with its accounts looked up: None is an account nobody may use.
+
+    `key` is the caller's idempotency key. Without one, the order gets a random key now, so that
+    it is recognisable when the reply to COMMIT is lost and it has to be posted again.
+    """
+
+    kind: Transfer.Kind
+    caller_id: int
+    customer_id: int | None  # whose account must be debited; None for the bank's own orders
+    from_account_id: int | None
+    to_account_id: int | None
+    amount_minor: int
+    currency: str
+    reference: str = ""
+    key: str = field(default_factory=partial(secrets.token_hex, 32))
+    origin: Origin
+    asked_for: dict = field(default_factory=dict)  # the accounts as the caller named them
+
+    @property
+    def key_hash(self) -> str:
+        """SHA-256 of the key: exact whatever the collation, and of one length."""
+        return hashlib.sha256(self.key.encode()).hexdigest()
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of what is ordered: two spellings of one order have the same."""
+        return fingerprint(
+            self.from_account_id,
+            self.to_account_id,
+            self.amount_minor,
+            self.currency,
+            self.reference,
+        )
+
+
+def fingerprint(*parts: object) -> str:
+    """Return a SHA-256 over the parts, each with its length, so that none can pose as another."""
+    texts = [str(part) for part in parts]
+    encoded = "".join(f"{len(text)}:{text}" for text in texts)
+    return hashlib.sha256(encoded.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an order was not carried out, and the numbers (minor units) that decided it."""
+
+    code: str
+    details: dict = field(default_factory=dict)
+
+    # These are about the order itself and leave no transfer behind, only an audit row.
+    NOT_RECORDED = frozenset(
+        {
+            "account_not_found",
+            "same_account",
+            "currency_mismatch",
+            "idempotency_key_reused",
+        }
+    )
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the refusal is a fact about the account at that moment, and so a transfer."""
+        return self.code not in self.NOT_RECORDED
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one order. `transfer` is None if the refusal is not recorded."""
+
+    transfer: Transfer | None
+    refusal: Refusal | None = None
+    replayed: bool = False
+
+
+def refusal_of(transfer: Transfer) -> Refusal | None:
+    """Return why this transfer was refused, as it was decided then; None if it was not."""
+    if transfer.failure_code is None:
+        return None
+    return Refusal(transfer.failure_code, transfer.failure_details)

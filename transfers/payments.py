@@ -1,0 +1,77 @@
+"""A customer's payment: from what the customer typed or sent to an order, and its outcome.
+
+The API and the form call `pay`. It looks the accounts up and hands the order to
+`operations.post`, which decides everything.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from functools import partial
+
+from django.conf import settings
+
+from accounts import money
+from accounts.models import Account, Customer
+from audit.operations import Origin
+from transfers import operations
+from transfers.models import Transfer
+from transfers.orders import Order, Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """What a customer asks for, in the customer's words; each text is already of the right form.
+
+    The receiver is named by id or by number; `currency` None means the sender's; `key` None means
+    that the customer sent no idempotency key.
+    """
+
+    from_account_id: str
+    to_account_id: str | None = None
+    to_account_number: str | None = None
+    amount: str
+    currency: str | None = None
+    reference: str = ""
+    key: str | None = None
+
+
+def pay(user, payment: Payment, *, origin: Origin) -> Outcome:
+    """Carry out a payment for the customer who signs in as `user`, and return its outcome.
+
+    Raises money.InvalidAmount if the amount is none of the currency's, before anything happened,
+    and transactions.Busy as `operations.post` does.
+    """
+    customer = Customer.of(user)
+    sender = _find(public_id=payment.from_account_id)
+    receiver = _find(
+        **{"public_id": payment.to_account_id}
+        if payment.to_account_id
+        else {"number": payment.to_account_number}
+    )
+    is_own = sender is not None and customer is not None and sender.customer_id == customer.pk
+    currency = payment.currency or (sender.currency if is_own else settings.DEFAULT_CURRENCY)
+    order = partial(Order, key=payment.key) if payment.key else Order
+    return operations.post(
+        [
+            order(
+                kind=Transfer.Kind.PAYMENT,
+                caller_id=user.pk,
+                customer_id=customer.pk if customer else None,
+                from_account_id=sender.pk if is_own else None,
+                to_account_id=receiver.pk if receiver else None,
+                amount_minor=money.parse(payment.amount, currency),
+                currency=currency,
+                reference=unicodedata.normalize("NFC", payment.reference),
+                origin=origin,
+                asked_for={
+                    "from": payment.from_account_id,
+                    "to": payment.to_account_id or payment.to_account_number,
+                },
+            )
+        ]
+    )[0]
+
+
+def _find(**name: str) -> Account | None:
+    """Return the account of that name, whoever owns it: the same work for every answer."""
+    return Account.objects.filter(**name).first()

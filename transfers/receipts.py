@@ -1,0 +1,55 @@
+"""[6] The receiver's end: whoever was credited says whether that is what was sent."""
+
+from functools import partial
+
+from django.utils import timezone
+
+from accounts import transactions
+from accounts.models import Account
+from audit.models import Action
+from audit.operations import Origin, record
+from transfers.models import LedgerEntry, Transfer
+
+
+class ReceiptNotPossible(Exception):
+    """The transfer is not completed, or its receipt was given with another amount."""
+
+
+def credit_of(transfer: Transfer) -> LedgerEntry:
+    """Return the receiver's own ledger entry: what really arrived, whatever the transfer says."""
+    return LedgerEntry.objects.get(transfer=transfer, account_id=transfer.to_account_id)
+
+
+def give(transfer: Transfer, received_minor: int, *, origin: Origin) -> Transfer:
+    """Record that the receiver found `received_minor` on the account, and return the transfer.
+
+    Equal to the amount credited confirms it, anything else disputes it. Saying the same again
+    changes nothing. Raises ReceiptNotPossible. Who may ask is for the caller to check.
+    """
+    return transactions.run(partial(_give, transfer, received_minor, origin))
+
+
+def _give(transfer: Transfer, received_minor: int, origin: Origin) -> Transfer:
+    Account.objects.locked([transfer.to_account_id])  # accounts are locked before anything else
+    transfer = Transfer.objects.with_parties().get(pk=transfer.pk)
+    if transfer.status != Transfer.Status.COMPLETED:
+        raise ReceiptNotPossible("Only a completed transfer has a receipt.")
+    if transfer.receipt_status != Transfer.Receipt.UNCONFIRMED:
+        if transfer.received_minor != received_minor:
+            raise ReceiptNotPossible("This receipt was already given with another amount.")
+        return transfer
+    confirmed = received_minor == credit_of(transfer).amount_minor
+    transfer.receipt_status = Transfer.Receipt.CONFIRMED if confirmed else Transfer.Receipt.DISPUTED
+    transfer.received_minor = received_minor
+    transfer.confirmed_at = timezone.now() if confirmed else None
+    transfer.save(update_fields=["receipt_status", "received_minor", "confirmed_at"])
+    record(
+        Action.RECEIPT_CONFIRMED if confirmed else Action.RECEIPT_DISPUTED,
+        origin,
+        object_type="transfer",
+        object_id=transfer.public_id,
+        account_id=transfer.to_account_id,
+        received_minor=received_minor,
+        credited_minor=transfer.amount_minor,
+    )
+    return transfer

@@ -1,0 +1,161 @@
+"""What the transfers API reads and writes."""
+
+from rest_framework import serializers
+
+from accounts import money, numbers
+from accounts.models import Account, Customer
+from accounts.serializers import PublicIdField, StrictSerializer, TextField, utc
+from transfers import receipts
+from transfers.models import LedgerEntry, Transfer
+from transfers.payments import Payment
+
+REFERENCE_LENGTH = 140
+
+
+class AmountField(serializers.Field):
+    """An amount as a JSON string or number, kept as the text that was sent."""
+
+    default_error_messages = {"type": "This must be a string or a number."}
+
+    def to_internal_value(self, data):
+        """Return the text, to be parsed once the currency is known. Raises ValidationError."""
+        if not isinstance(data, str):
+            self.fail("type")
+        return data
+
+
+class AccountNumberField(TextField):
+    """An account number whose check digits agree."""
+
+    default_error_messages = {
+        "invalid": "This is no account number: twelve digits, the last two being check digits."
+    }
+
+    def to_internal_value(self, data):
+        """Return the number. Raises ValidationError."""
+        number = super().to_internal_value(data)
+        if not numbers.is_valid(number):
+            self.fail("invalid")
+        return number
+
+
+class CurrencyField(TextField):
+    """An ISO 4217 code in capitals."""
+
+    default_error_messages = {"unknown": "This is not a currency that we know."}
+
+    def to_internal_value(self, data):
+        """Return the code. Raises ValidationError."""
+        code = super().to_internal_value(data)
+        if code not in money.EXPONENTS:
+            self.fail("unknown")
+        return code
+
+
+class PaymentSerializer(StrictSerializer):
+    """`POST /transfers`."""
+
+    from_account_id = PublicIdField()
+    to_account_id = PublicIdField(required=False)
+    to_account_number = AccountNumberField(max_length=12, required=False)
+    amount = AmountField()
+    currency = CurrencyField(max_length=3, required=False)
+    reference = TextField(max_length=REFERENCE_LENGTH, allow_blank=True, required=False)
+
+    def validate(self, members):
+        """Return the members if they name the receiver exactly once. Raises ValidationError."""
+        if ("to_account_id" in members) == ("to_account_number" in members):
+            raise serializers.ValidationError(
+                {"to_account_id": "Give either to_account_id or to_account_number."}
+            )
+        return members
+
+    @staticmethod
+    def payment(members: dict, key: str | None) -> Payment:
+        """Return the validated members as a Payment."""
+        return Payment(**members, key=key)
+
+
+class ReceiptSerializer(StrictSerializer):
+    """`POST /transfers/{id}/receipt`."""
+
+    received_amount = AmountField()
+
+
+def check_amount(name: str, text: str, currency: str, **rules) -> int:
+    """Return the minor units of an amount. Raises ValidationError for the member `name`."""
+    try:
+        return money.parse(text, currency, **rules)
+    except money.InvalidAmount as error:
+        raise serializers.ValidationError({name: str(error)}) from None
+
+
+# --- What goes out ----------------------------------------------------------------------------
+
+
+def transfer_body(transfer: Transfer, user) -> dict:
+    """Return the transfer as `user` may see it. Load it with its parties."""
+    return {
+        "id": transfer.public_id,
+        "status": transfer.status,
+        "from_account_id": transfer.from_account.public_id,
+        "to_account_id": transfer.to_account.public_id,
+        "amount": money.format(transfer.amount_minor, transfer.currency),
+        "currency": transfer.currency,
+        "reference": transfer.reference,
+        "failure_code": transfer.failure_code,
+        "created_at": utc(transfer.created_at),
+        "completed_at": utc(transfer.completed_at),
+        "receipt": {
+            "status": transfer.receipt_status,
+            "confirmed_at": utc(transfer.confirmed_at),
+            **_receivers_view(transfer, user),
+        },
+        "reverses": transfer.reverses.public_id if transfer.reverses_id else None,
+        "reversed_amount": money.format(transfer.reversed_minor, transfer.currency),
+    }
+
+
+def as_first_answered(transfer: Transfer) -> Transfer:
+    """Return the transfer as it was when it was created, for answering its key again."""
+    transfer.receipt_status = Transfer.Receipt.UNCONFIRMED
+    transfer.confirmed_at = None
+    transfer.reversed_minor = 0
+    return transfer
+
+
+def _receivers_view(transfer: Transfer, user) -> dict:
+    """Return what only the receiver sees, read from the receiver's own entry."""
+    if transfer.status != Transfer.Status.COMPLETED or not is_owner(user, transfer.to_account):
+        return {}
+    entry = receipts.credit_of(transfer)
+    return {
+        "credited_amount": money.format(entry.amount_minor, transfer.currency),
+        "balance_after": money.format(entry.balance_after_minor, transfer.currency),
+        "matches": entry.amount_minor == transfer.amount_minor,
+    }
+
+
+def is_owner(user, account: Account) -> bool:
+    """Return whether the account belongs to the customer who signs in as `user`."""
+    customer = Customer.of(user)
+    return customer is not None and account.customer_id == customer.pk
+
+
+def entry_body(entry: LedgerEntry, currency: str) -> dict:
+    """Return one line of an account's history. Load it with its transfer and the parties."""
+    transfer = entry.transfer
+    other = (
+        transfer.to_account
+        if entry.account_id == transfer.from_account_id
+        else transfer.from_account
+    )
+    return {
+        "sequence": entry.sequence,
+        "transfer_id": transfer.public_id,
+        "amount": money.format(entry.amount_minor, currency),
+        "balance_after": money.format(entry.balance_after_minor, currency),
+        "counterparty_name": other.owner_name,
+        "reference": transfer.reference,
+        "created_at": utc(entry.created_at),
+    }
