@@ -1,0 +1,107 @@
+"""What every request passes through before Django's own middleware."""
+
+import ipaddress
+import logging
+import re
+import time
+import uuid
+
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest
+
+from smartbank import problems
+
+logger = logging.getLogger("smartbank.access")
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+
+class RequestIdMiddleware:
+    """Gives each request an id and a caller's address, and writes one log line about it."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        started = time.monotonic()
+        given = request.headers.get("X-Request-ID", "")
+        request.request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        request.client_ip = client_ip(request)
+        response = self.get_response(request)
+        response["X-Request-ID"] = request.request_id
+        milliseconds = round((time.monotonic() - started) * 1000)
+        logger.info(
+            "%s %s %s",
+            request.method,
+            request.path,
+            response.status_code,
+            extra={
+                "request": request,
+                "status": response.status_code,
+                "ms": milliseconds,
+            },
+        )
+        return response
+
+
+def client_ip(request: HttpRequest) -> str | None:
+    """Return the caller's address.
+
+    X-Forwarded-For counts only as far as TRUSTED_PROXIES wrote it: read from the right, the first
+    address that is not one of them. Whatever a client puts further left changes nothing.
+    """
+    hops = request.headers.get("X-Forwarded-For", "").split(",")
+    address = request.META.get("REMOTE_ADDR", "")
+    while address in settings.TRUSTED_PROXIES and hops and hops[-1].strip():
+        address = hops.pop().strip()
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:  # a unix socket, or a proxy that wrote nonsense
+        return None
+
+
+class SecurityHeadersMiddleware:
+    """Adds what Django's SecurityMiddleware does not: the content security policy, no caching."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+        self.policy = "; ".join(
+            f"{name} {' '.join(sources)}" for name, sources in settings.SECURE_CSP.items()
+        )
+
+    def __call__(self, request):
+        response = self.get_response(request)
+        response["Content-Security-Policy"] = self.policy
+        response["X-Frame-Options"] = settings.X_FRAME_OPTIONS
+        response["Cross-Origin-Resource-Policy"] = "same-origin"
+        response["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=()"
+        if not request.path.startswith(settings.STATIC_URL):
+            response["Cache-Control"] = "no-store"
+        return response
+
+
+class ProblemMiddleware:
+    """Refuses what no view should see, and turns what a view lets escape into an answer."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        try:
+            request.get_host()
+            length = int(request.META.get("CONTENT_LENGTH") or 0)
+        except (DisallowedHost, ValueError):
+            return problems.problem(request, 400, "malformed_request")
+        if length > settings.MAX_BODY_BYTES:
+            return problems.problem(
+                request,
+                413,
+                "payload_too_large",
+                f"The body may have {settings.MAX_BODY_BYTES} bytes.",
+            )
+        return self.get_response(request)
+
+    def process_exception(self, request, error):
+        """Answer an exception of a view that is not the API's, with DEBUG on or off."""
+        return problems.answer(request, error)

@@ -1,0 +1,47 @@
+"""What bank staff may do, as Django groups. No permission here changes a balance by itself."""
+
+from django.contrib.auth.models import Group, Permission
+
+_LOOK = [
+    "accounts.view_customer",
+    "accounts.view_account",
+    "accounts.view_accountdailyusage",
+    "transfers.view_transfer",
+    "transfers.view_ledgerentry",
+]
+_SERVE = [
+    "accounts.open_customer",
+    "accounts.open_account",
+    "accounts.freeze_account",
+    "transfers.handle_cash",
+]
+_SUPERVISE = [
+    "accounts.change_limit",
+    "accounts.view_apitoken",
+    "accounts.revoke_apitoken",
+    "audit.view_auditlog",
+]
+_AUDIT = [
+    "accounts.view_apitoken",
+    "audit.view_auditlog",
+    "auth.view_user",
+    "auth.view_group",
+]
+
+ROLES = {
+    "teller": [*_LOOK, *_SERVE],
+    "manager": [*_LOOK, *_SERVE, *_SUPERVISE],
+    "auditor": [*_LOOK, *_AUDIT],
+}
+
+
+def create(using: str = "default", **kwargs) -> None:
+    """Give each role's group exactly its permissions; run after every migration."""
+    for name, labels in ROLES.items():
+        group, _ = Group.objects.using(using).get_or_create(name=name)
+        group.permissions.set([_permission(label, using) for label in labels])
+
+
+def _permission(label: str, using: str) -> Permission:
+    app, codename = label.split(".")
+    return Permission.objects.using(using).get(content_type__app_label=app, codename=codename)

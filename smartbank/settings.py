@@ -1,0 +1,209 @@
+"""All settings, top to bottom; whatever differs between two installations is in the environment.
+
+The names are listed with their meaning in `.env.example`. Defaults are those of production:
+nothing here needs to be switched on to be safe.
+"""
+
+from pathlib import Path
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = "0.1.0"
+
+env = environ.Env()
+if env.bool("SMARTBANK_READ_DOTENV", default=True):
+    env.read_env(BASE_DIR / ".env")  # what is already in the environment wins
+
+# --- The process ------------------------------------------------------------------------------
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env("SECRET_KEY", default="")
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"] if DEBUG else [])
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+
+ROOT_URLCONF = "smartbank.urls"
+WSGI_APPLICATION = "smartbank.wsgi.application"
+APPEND_SLASH = False  # the API's paths have no trailing slash, and none is guessed
+
+INSTALLED_APPS = [
+    "transfers",
+    "accounts",
+    "audit",
+    "smartbank.apps.SmartBankAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "smartbank.apps.SmartBankConfig",
+]
+
+MIDDLEWARE = [
+    "smartbank.middleware.RequestIdMiddleware",
+    "smartbank.middleware.SecurityHeadersMiddleware",
+    "smartbank.middleware.ProblemMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- The bank ---------------------------------------------------------------------------------
+
+BANK_NAME = env("BANK_NAME", default="SmartBank")
+BANK_TIME_ZONE = env("BANK_TIME_ZONE", default="Asia/Kolkata")
+DEFAULT_CURRENCY = env("DEFAULT_CURRENCY", default="INR")
+API_TOKEN_DAYS = env.int("API_TOKEN_DAYS", default=30)
+SIGN_IN_FAILURES = env.int("SIGN_IN_FAILURES", default=20)
+SIGN_IN_WINDOW_SECONDS = env.int("SIGN_IN_WINDOW_SECONDS", default=900)
+
+# --- The database -----------------------------------------------------------------------------
+
+DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR}/var/demo.sqlite3")}
+DATABASE = DATABASES["default"]
+DATABASE["ATOMIC_REQUESTS"] = False  # operations open, retry and commit their own transactions
+DATABASE["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=120)
+DATABASE["CONN_HEALTH_CHECKS"] = True  # a restarted database costs no request
+DATABASE.setdefault("OPTIONS", {})
+if DATABASE["ENGINE"] == "django.db.backends.mysql":
+    DATABASE["OPTIONS"] |= {
+        "charset": "utf8mb4",
+        "isolation_level": "read committed",
+        # Every wait has an end, in seconds; reading outlasts a lock wait, which outlasts a commit.
+        "connect_timeout": 3,
+        "read_timeout": 15,
+        "write_timeout": 15,
+        "init_command": "SET sql_mode='STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,"
+        "NO_ENGINE_SUBSTITUTION', time_zone='+00:00', innodb_lock_wait_timeout=5",
+    }
+    DATABASE["TEST"] = {"CHARSET": "utf8mb4"}
+else:
+    DATABASE["OPTIONS"] |= {
+        # SQLite has no row locks: taking the one write lock at BEGIN stands in for them.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    }
+    DATABASE["TEST"] = {"NAME": env("SQLITE_TEST_NAME", default=str(BASE_DIR / "var/test.sqlite3"))}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Who is calling ---------------------------------------------------------------------------
+
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "/login"
+LOGIN_REDIRECT_URL = "/"
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.tokens.BearerAuthentication",  # first: a token beats a session cookie
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["smartbank.strict_json.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "smartbank.problems.handle_exception",
+    "URL_FORMAT_OVERRIDE": None,
+}
+
+# --- Browsers ---------------------------------------------------------------------------------
+
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
+SECURE_REDIRECT_EXEMPT = [
+    r"^healthz$",
+    r"^readyz$",
+]  # load balancers ask over plain HTTP
+SECURE_HSTS_SECONDS = 0 if DEBUG else 365 * 24 * 3600
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+# The name that Django 6 reads: drop our middleware's line when we move there.
+SECURE_CSP = {
+    "default-src": ["'none'"],
+    "script-src": ["'self'"],
+    "style-src": ["'self'"],
+    "img-src": ["'self'"],
+    "font-src": ["'self'"],
+    "connect-src": ["'self'"],
+    "form-action": ["'self'"],
+    "base-uri": ["'none'"],
+    "frame-ancestors": ["'none'"],
+}
+
+_over_tls = not DEBUG and SECURE_SSL_REDIRECT
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _over_tls
+# A __Host- cookie is one that no other host, path or plain connection can plant.
+SESSION_COOKIE_NAME = "__Host-sessionid" if _over_tls else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if _over_tls else "csrftoken"
+SESSION_COOKIE_HTTPONLY = True
+CSRF_COOKIE_HTTPONLY = True  # the page's script reads the token from the form
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600
+CSRF_FAILURE_VIEW = "smartbank.problems.csrf_failure"
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+MAX_BODY_BYTES = 64 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = DEBUG
+_static_storage = (
+    "django.contrib.staticfiles.storage.StaticFilesStorage"
+    if DEBUG
+    else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+)
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": _static_storage},
+}
+
+# --- Language, time, logs ---------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = BANK_TIME_ZONE  # what people read; the database and the API speak UTC
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "smartbank.logs.JSONFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        # Refused requests are in our own line per request; what breaks deserves its own.
+        "django.request": {"level": "ERROR"},
+        "django.security": {"level": "ERROR"},
+    },
+}

@@ -1,0 +1,106 @@
+"""Reading JSON without guessing (RFC 8259, and RFC 7493 where it is stricter)."""
+
+import json
+from email.message import Message
+
+from rest_framework.exceptions import ParseError, UnsupportedMediaType
+from rest_framework.parsers import BaseParser
+
+MAX_DEPTH = 8
+
+
+class NumberText(str):
+    """A JSON number as it was written. It never becomes a float: 0.1 stays "0.1"."""
+
+
+class StrictJSONParser(BaseParser):
+    """Parses a UTF-8 JSON object; numbers arrive as NumberText.
+
+    Raises UnsupportedMediaType for another charset or any Content-Encoding, and ParseError for
+    everything that two readers could understand differently: bad UTF-8, a byte-order mark,
+    duplicate members, NaN and Infinity, unpaired surrogates, nesting deeper than MAX_DEPTH.
+    """
+
+    media_type = "application/json"
+
+    def parse(self, stream, media_type=None, parser_context=None):
+        request = parser_context["request"]
+        if encoding := request.META.get("HTTP_CONTENT_ENCODING"):
+            raise UnsupportedMediaType(encoding, "Content-Encoding is not supported.")
+        if charset(media_type) != "utf-8":
+            raise UnsupportedMediaType(media_type, "The charset must be utf-8.")
+        return loads(stream.read())
+
+
+def charset(media_type: str) -> str:
+    """Return the charset that a Content-Type names, in lower case; JSON's own is utf-8."""
+    header = Message()
+    header["Content-Type"] = media_type or ""
+    return str(header.get_param("charset") or "utf-8").lower()
+
+
+def loads(body: bytes) -> dict:
+    """Return the JSON object in `body`. Raises ParseError with a sentence for a person."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ParseError("The body is not valid UTF-8.") from None
+    if text.startswith("\ufeff"):
+        raise ParseError("The body starts with a byte-order mark; leave it out.")
+    _check_depth(text)
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=_without_duplicates,
+            parse_int=NumberText,
+            parse_float=NumberText,
+            parse_constant=_no_constant,
+        )
+    except ValueError as error:
+        raise ParseError(f"The body is not JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise ParseError("The body must be a JSON object.")
+    _check_surrogates(text, value)
+    return value
+
+
+def _check_depth(text: str) -> None:
+    """Refuse deep nesting before the parser recurses into it."""
+    depth = 0
+    in_string = escaped = False
+    for character in text:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif character == "\\":
+                escaped = True
+            elif character == '"':
+                in_string = False
+        elif character == '"':
+            in_string = True
+        elif character in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise ParseError(f"The body is nested deeper than {MAX_DEPTH}.")
+        elif character in "]}":
+            depth -= 1
+
+
+def _without_duplicates(pairs: list[tuple[str, object]]) -> dict:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("an object has two members of the same name")
+    return members
+
+
+def _no_constant(name: str):
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _check_surrogates(text: str, value: object) -> None:
+    """Refuse half a character: "\\ud800" is legal JSON and no text."""
+    if "\\u" in text:
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ParseError("A string holds half of a surrogate pair.") from None

@@ -1,0 +1,50 @@
+"""The whole map of the site. API paths have no trailing slash; ids are checked by the views."""
+
+from django.contrib import admin
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView
+
+from accounts import api as accounts
+from smartbank import health, problems
+from transfers import api as transfers
+
+api = [
+    path(
+        "auth/token",
+        accounts.TokenViewSet.as_view({"post": "create", "delete": "destroy"}),
+    ),
+    path("me", accounts.MeViewSet.as_view({"get": "retrieve"})),
+    path(
+        "customers/<str:id>/accounts",
+        accounts.CustomerViewSet.as_view({"get": "accounts"}),
+    ),
+    path("accounts/<str:id>", accounts.AccountViewSet.as_view({"get": "retrieve"})),
+    path("accounts/<str:id>/limits", accounts.AccountViewSet.as_view({"get": "limits"})),
+    path("accounts/<str:id>/entries", transfers.EntryViewSet.as_view({"get": "list"})),
+    path(
+        "transfers",
+        transfers.TransferViewSet.as_view({"get": "list", "post": "create"}),
+    ),
+    path("transfers/<str:id>", transfers.TransferViewSet.as_view({"get": "retrieve"})),
+    path(
+        "transfers/<str:id>/receipt",
+        transfers.TransferViewSet.as_view({"post": "receipt"}),
+    ),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+]
+
+pages = []
+
+urlpatterns = [
+    *api,
+    path("", include((pages, "pages"))),
+    path("admin", RedirectView.as_view(url="/admin/")),
+    path("admin/", admin.site.urls),
+    re_path(r"^(?P<path>.*)$", problems.nowhere, name="nowhere"),
+]
+
+handler400 = problems.bad_request
+handler403 = problems.forbidden
+handler404 = problems.not_found
+handler500 = problems.server_error
