@@ -69,7 +69,8 @@ class Api(Client):
 
     def __init__(self, token: str | None = None, **defaults):
         super().__init__(raise_request_exception=False, **defaults)
-        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
+        # Not `self.headers`: Django's client keeps those of the last request there.
+        self.credentials = {"Authorization": f"Bearer {token}"} if token else {}
 
     def get(self, path, params=None, **headers):
         """GET a path; keyword arguments are header names with underscores."""
@@ -90,7 +91,7 @@ class Api(Client):
 
     def _with(self, headers):
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return {**self.headers, **named}
+        return {**self.credentials, **named}
 
 
 @dataclass

@@ -22,7 +22,7 @@ from django.db import connection, models
 from django.db.models import Case, F, Value, When
 from django.utils import timezone
 
-from accounts import bank_day, money, public_ids, transactions
+from accounts import bank_day, money, transactions
 from accounts.models import Account, AccountDailyUsage
 from audit.models import Action, AuditLog
 from audit.operations import row
@@ -112,7 +112,8 @@ def _replay(order: Order, earlier: Transfer, accounts: dict[int, Account]) -> Ou
         return Outcome(None, Refusal("idempotency_key_reused"))
     earlier.from_account = accounts[earlier.from_account_id]
     earlier.to_account = accounts[earlier.to_account_id]
-    return Outcome(earlier, refusal_of(earlier), replayed=True)
+    posted_by_us = earlier.public_id == order.transfer_id  # our COMMIT arrived, its reply did not
+    return Outcome(earlier, refusal_of(earlier), replayed=not posted_by_us)
 
 
 class _Book:
@@ -156,7 +157,7 @@ class _Book:
     def _transfer(self, order, sender, receiver, refusal) -> Transfer:
         status = Transfer.Status.REJECTED if refusal else Transfer.Status.COMPLETED
         return Transfer(
-            public_id=public_ids.new(),
+            public_id=order.transfer_id,
             kind=order.kind,
             from_account=sender,
             to_account=receiver,

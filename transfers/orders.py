@@ -5,6 +5,7 @@ import secrets
 from dataclasses import dataclass, field
 from functools import partial
 
+from accounts import public_ids
 from audit.operations import Origin
 from transfers.models import Transfer
 
@@ -14,7 +15,8 @@ class Order:
     """One wish to move money, with its accounts looked up: None is an account nobody may use.
 
     `key` is the caller's idempotency key. Without one, the order gets a random key now, so that
-    it is recognisable when the reply to COMMIT is lost and it has to be posted again.
+    it is recognisable when the reply to COMMIT is lost and it has to be posted again. The id of
+    its transfer is made now as well: finding it under the key tells that it was this very order.
     """
 
     kind: Transfer.Kind
@@ -26,6 +28,7 @@ class Order:
     currency: str
     reference: str = ""
     key: str = field(default_factory=partial(secrets.token_hex, 32))
+    transfer_id: str = field(default_factory=public_ids.new)
     origin: Origin
     asked_for: dict = field(default_factory=dict)  # the accounts as the caller named them
 
@@ -78,7 +81,8 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one order. `transfer` is None if the refusal is not recorded."""
+    """What became of one order. `transfer` is None if the refusal is not recorded, `replayed`
+    says that another order under the same key was carried out before."""
 
     transfer: Transfer | None
     refusal: Refusal | None = None

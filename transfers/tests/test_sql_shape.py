@@ -1,0 +1,81 @@
+"""The statements of one transfer's transaction, pinned: the lock first, then one per table."""
+
+import re
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import Account
+
+
+def statements(queries) -> list[str]:
+    """Return the queries as verb and table, with their locking clauses."""
+    shapes = []
+    for query in queries:
+        sql = re.sub(r'[`"]', "", query["sql"])
+        verb, table = re.match(
+            r"(SELECT|INSERT|UPDATE|\w+)(?:.*?\b(?:FROM|INTO) )?(\w*)", sql
+        ).groups()
+        if verb == "UPDATE":
+            table = sql.split()[1]
+        order = " ORDER BY id" if "ORDER BY accounts.id ASC" in sql else ""
+        lock = " FOR UPDATE" if "FOR UPDATE" in sql else ""
+        shapes.append(f"{verb} {table}{order}{lock}".strip())
+    return shapes
+
+
+@pytest.fixture
+def sent(reena, rahul):
+    """Return a function that sends an amount and lists the statements of its transaction."""
+
+    def send(amount: str) -> list[str]:
+        with CaptureQueriesContext(connection) as captured:
+            reena.send(rahul, amount, key=f"key {amount}")
+        shapes = statements(captured.captured_queries)
+        return shapes[shapes.index("BEGIN") + 1 : shapes.index("COMMIT")]
+
+    return send
+
+
+@pytest.mark.row_locks
+@pytest.mark.django_db(transaction=True)
+def test_a_payment_locks_its_accounts_first_and_in_key_order_then_writes_each_table_once(sent):
+    sent("1.00")  # the day's first transfer inserts the usage row, later ones update it
+    assert sent("2.00") == [
+        "SELECT accounts ORDER BY id FOR UPDATE",
+        "SELECT account_daily_usage",
+        "SELECT transfers",
+        "INSERT transfers",
+        "UPDATE accounts",
+        "INSERT ledger_entries",
+        "UPDATE account_daily_usage",
+        "INSERT audit_logs",
+    ]
+
+
+@pytest.mark.row_locks
+@pytest.mark.django_db(transaction=True)
+def test_a_refusal_is_written_in_the_same_transaction_and_moves_nothing(sent):
+    assert sent("5000.01") == [
+        "SELECT accounts ORDER BY id FOR UPDATE",
+        "SELECT account_daily_usage",
+        "SELECT transfers",
+        "INSERT transfers",
+        "INSERT audit_logs",
+    ]
+
+
+def test_balances_are_changed_by_a_difference_and_never_set(reena, rahul):
+    with CaptureQueriesContext(connection) as captured:
+        reena.send(rahul, "1.00")
+    update = next(
+        query["sql"] for query in captured.captured_queries if "UPDATE" in query["sql"][:6]
+    )
+    plain = re.sub(r'[`"]', "", update)
+    assert "SET balance_minor = (accounts.balance_minor + CASE" in plain
+
+
+def test_nobody_can_lock_so_many_accounts_that_the_order_is_lost(db):
+    with pytest.raises(AssertionError, match="chunk"):
+        Account.objects.locked(range(1000))
