@@ -106,7 +106,7 @@ else:
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
-    DATABASE["TEST"] = {"NAME": env("SQLITE_TEST_NAME", default=str(BASE_DIR / "var/test.sqlite3"))}
+    DATABASE["TEST"] = {"NAME": f"{DATABASE['NAME']}.test"}  # a file: threads share it
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Who is calling ---------------------------------------------------------------------------
