@@ -25,6 +25,8 @@ def public_id_field() -> models.CharField:
 
 
 class CustomerQuerySet(models.QuerySet):
+    """Customers, and who may see them."""
+
     def visible_to(self, user) -> "CustomerQuerySet":
         """Return the customers whose accounts `user` may see: staff all, customers themselves."""
         if user.is_staff and user.has_perm("accounts.view_account"):
@@ -60,6 +62,8 @@ class Customer(models.Model):
 
 
 class AccountQuerySet(models.QuerySet):
+    """Accounts, who may see them, and how they are locked."""
+
     def visible_to(self, user) -> "AccountQuerySet":
         """Return what `user` may see: staff with the permission everything, customers their own."""
         if user.is_staff and user.has_perm("accounts.view_account"):
@@ -199,6 +203,8 @@ class AccountDailyUsage(models.Model):
 
 
 class ApiTokenQuerySet(models.QuerySet):
+    """API tokens, and which of them count."""
+
     def valid(self) -> "ApiTokenQuerySet":
         """Return the tokens that still open something."""
         return self.filter(revoked_at=None, expires_at__gt=timezone.now(), user__is_active=True)

@@ -8,7 +8,7 @@ import uuid
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseNotAllowed
 
 from smartbank import problems
 
@@ -73,7 +73,6 @@ class SecurityHeadersMiddleware:
     def __call__(self, request):
         response = self.get_response(request)
         response["Content-Security-Policy"] = self.policy
-        response["X-Frame-Options"] = settings.X_FRAME_OPTIONS
         response["Cross-Origin-Resource-Policy"] = "same-origin"
         response["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=()"
         if not request.path.startswith(settings.STATIC_URL):
@@ -100,7 +99,10 @@ class ProblemMiddleware:
                 "payload_too_large",
                 f"The body may have {settings.MAX_BODY_BYTES} bytes.",
             )
-        return self.get_response(request)
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseNotAllowed):  # of a view that is not the API's
+            return problems.wrong_method(request, response)
+        return response
 
     def process_exception(self, request, error):
         """Answer an exception of a view that is not the API's, with DEBUG on or off."""

@@ -9,6 +9,8 @@ from audit.models import AppendOnlyModel
 
 
 class TransferQuerySet(models.QuerySet):
+    """Transfers, and who may see them."""
+
     def visible_to(self, user) -> "TransferQuerySet":
         """Return what `user` may see.
 

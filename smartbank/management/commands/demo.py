@@ -1,3 +1,5 @@
+"""`manage.py demo`: from nothing to a bank to try."""
+
 import os
 import secrets
 import socket

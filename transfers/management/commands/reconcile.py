@@ -1,3 +1,5 @@
+"""`manage.py reconcile`: prove the books."""
+
 import sys
 import time
 
