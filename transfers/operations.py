@@ -196,8 +196,8 @@ class _Book:
         """Write what was settled. Balances change by a difference, never to an absolute value."""
         if self.transfers:
             Transfer.objects.bulk_create(self.transfers)
-            _know_their_keys(self.transfers)
         if self.entries:
+            _know_their_keys(self.transfers)
             entries = Counter(entry.account_id for entry in self.entries)
             touched = Account.objects.filter(pk__in=sorted(entries)).update(
                 balance_minor=F("balance_minor") + _per_key("pk", self.moved),

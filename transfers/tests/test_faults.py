@@ -110,7 +110,11 @@ def test_a_real_deadlock_is_run_again_and_the_client_never_knows(reena, rahul):
     deadlocks = []
     with outsider() as other:
         # Much written: the server rolls back whoever has done less, and that is the transfer.
-        other.execute("INSERT INTO django_session SELECT seq, '', now() FROM seq_1_to_1000")
+        other.execute(
+            "INSERT INTO django_session WITH RECURSIVE numbers (n) AS "
+            "(SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 500) "
+            "SELECT n, '', now() FROM numbers"
+        )
         other.execute("SELECT id FROM accounts WHERE id = %s FOR UPDATE", [second])
 
         def close_the_circle():

@@ -42,11 +42,13 @@ def sent(reena, rahul):
 @pytest.mark.django_db(transaction=True)
 def test_a_payment_locks_its_accounts_first_and_in_key_order_then_writes_each_table_once(sent):
     sent("1.00")  # the day's first transfer inserts the usage row, later ones update it
+    returns_keys = connection.features.can_return_rows_from_bulk_insert
     assert sent("2.00") == [
         "SELECT accounts ORDER BY id FOR UPDATE",
         "SELECT account_daily_usage",
         "SELECT transfers",
         "INSERT transfers",
+        *([] if returns_keys else ["SELECT transfers"]),  # MySQL has no INSERT ... RETURNING
         "UPDATE accounts",
         "INSERT ledger_entries",
         "UPDATE account_daily_usage",
