@@ -2,8 +2,11 @@
 
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
+from django.db import transaction
 
 from accounts.sign_in import SignInForm
+from audit.models import Action
+from audit.operations import Origin, record
 
 
 class StaffSignInForm(SignInForm, AdminAuthenticationForm):
@@ -19,3 +22,17 @@ class BackOffice(admin.AdminSite):
     site_url = None
     login_form = StaffSignInForm
     enable_nav_sidebar = True
+
+    def password_change(self, request, extra_context=None):
+        """Let staff change their own password, and audit it in the same transaction."""
+        with transaction.atomic():
+            response = super().password_change(request, extra_context)
+            if request.method == "POST" and response.status_code == 302:
+                record(
+                    Action.USER_CHANGED,
+                    Origin.of(request),
+                    object_type="user",
+                    object_id=str(request.user.pk),
+                    changed=["password"],
+                )
+        return response

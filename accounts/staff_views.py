@@ -1,0 +1,263 @@
+"""What bank staff do about customers, accounts and tokens: each a form with one operation behind.
+
+These are views of their own, and not the admin's change form: that one saves every column inside
+a transaction which an operation could neither retry nor commit.
+"""
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.generic import FormView
+
+from accounts import money, operations, tokens
+from accounts.models import Account, ApiToken, Customer
+from accounts.staff_forms import LimitForm, OpenAccountForm, OpenCustomerForm, ReasonForm
+from audit.operations import Origin
+
+
+class NotDone(Exception):
+    """The operation was refused; the message says why, to the member of staff."""
+
+
+class Operation(FormView):
+    """One thing that staff do: GET shows its form, POST carries it out once and leads back.
+
+    A subclass says who may (`permission`), on what (`find`), what is done (`carry_out`) and which
+    page shows the result (`page`).
+    """
+
+    template_name = "admin/operation.html"
+    permission: str
+    title: str
+    button: str
+    explanation = ""
+    refusals: tuple[type[Exception], ...] = (
+        NotDone,
+        operations.UsernameTaken,
+        operations.WrongStatus,
+    )
+
+    def dispatch(self, request, *args, **kwargs):
+        """Let in who may do this, and not to an account of their own. Raises PermissionDenied."""
+        if not request.user.has_perm(self.permission):
+            raise PermissionDenied
+        self.subject = self.find(**kwargs)
+        if self.owner_id() == request.user.pk:
+            raise PermissionDenied("Nobody serves themself.")
+        return super().dispatch(request, *args, **kwargs)
+
+    def form_valid(self, form):
+        """Carry it out and lead back, or show why it was refused."""
+        try:
+            done = self.carry_out(form.cleaned_data, Origin.of(self.request))
+        except self.refusals as refused:
+            form.add_error(None, str(refused))
+            return self.form_invalid(form)
+        messages.success(self.request, done)
+        return HttpResponseRedirect(self.page())
+
+    def get_context_data(self, **context):
+        """Return what the page shows: the admin's frame, and facts to decide by."""
+        return super().get_context_data(
+            **admin.site.each_context(self.request),
+            title=self.title,
+            button=self.button,
+            explanation=self.explanation,
+            facts=self.facts(),
+            subject=self.subject,
+            back=self.page(),
+            **context,
+        )
+
+    def find(self, **kwargs):
+        """Return what the operation is about, if there is such a thing. Raises Http404."""
+        return None
+
+    def owner_id(self) -> int | None:
+        """Return the user whose property this is about."""
+        return None
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Return what staff should see before they decide."""
+        return []
+
+    def carry_out(self, data: dict, origin: Origin) -> str:
+        """Do it, with one call, and return what to tell the member of staff. Raises a refusal."""
+        raise NotImplementedError
+
+    def page(self) -> str:
+        """Return the address of the page that shows the result."""
+        raise NotImplementedError
+
+
+class AccountOperation(Operation):
+    """An operation on one customer's account; the bank's own have none."""
+
+    def find(self, account_id: int) -> Account:
+        """Return the account with its owner."""
+        accounts = Account.objects.filter(kind=Account.Kind.CUSTOMER).select_related("customer")
+        return get_object_or_404(accounts, pk=account_id)
+
+    def owner_id(self):
+        """Return the user who owns the account."""
+        return self.subject.customer.user_id
+
+    def facts(self):
+        """Return whose account it is and what it holds."""
+        account = self.subject
+        return [
+            ("Account", str(account)),
+            ("Owner", account.owner_name),
+            ("Status", account.get_status_display()),
+            ("Available", money.display(account.available_minor, account.currency)),
+            ("Daily limit", money.display(account.daily_limit_minor, account.currency)),
+        ]
+
+    def page(self):
+        """Return the account's page."""
+        return reverse("admin:accounts_account_change", args=[self.subject.pk])
+
+
+class ChangeLimit(AccountOperation):
+    """Sets the daily limit."""
+
+    permission = "accounts.change_limit"
+    title = "Change daily limit"
+    button = "Change limit"
+    form_class = LimitForm
+    explanation = "What was already sent today stays counted."
+
+    def get_form_kwargs(self):
+        """Return the form's arguments with the account."""
+        return {**super().get_form_kwargs(), "account": self.subject}
+
+    def carry_out(self, data, origin):
+        """Change the limit; no other column is written."""
+        limit_minor = data["daily_limit"]
+        operations.change_daily_limit(
+            self.subject, limit_minor, reason=data["reason"], origin=origin
+        )
+        return f"The daily limit is now {money.display(limit_minor, self.subject.currency)}."
+
+
+class Freeze(AccountOperation):
+    """Stops all money into and out of the account."""
+
+    permission = "accounts.freeze_account"
+    title = "Freeze account"
+    button = "Freeze"
+    form_class = ReasonForm
+    explanation = "From then on no money moves into or out of the account."
+
+    def carry_out(self, data, origin):
+        """Freeze the account."""
+        operations.freeze(self.subject, reason=data["reason"], origin=origin)
+        return "The account is frozen."
+
+
+class Unfreeze(AccountOperation):
+    """Lets money move again."""
+
+    permission = "accounts.freeze_account"
+    title = "Unfreeze account"
+    button = "Unfreeze"
+    form_class = ReasonForm
+    explanation = "From then on money moves again."
+
+    def carry_out(self, data, origin):
+        """Unfreeze the account."""
+        operations.unfreeze(self.subject, reason=data["reason"], origin=origin)
+        return "The account is active again."
+
+
+class OpenCustomer(Operation):
+    """Makes a customer and the user to sign in with."""
+
+    permission = "accounts.open_customer"
+    title = "Open customer"
+    button = "Open customer"
+    form_class = OpenCustomerForm
+
+    def carry_out(self, data, origin):
+        """Open the customer."""
+        self.subject = operations.open_customer(
+            username=data["username"],
+            password=data["password"],
+            name=data["name"],
+            email=data["email"],
+            origin=origin,
+        )
+        return f"{self.subject.name} is a customer now, without an account so far."
+
+    def page(self):
+        """Return the new customer's page; before there is one, the list."""
+        if self.subject is None:
+            return reverse("admin:accounts_customer_changelist")
+        return reverse("admin:accounts_customer_change", args=[self.subject.pk])
+
+
+class OpenAccount(Operation):
+    """Opens an account for a customer."""
+
+    permission = "accounts.open_account"
+    title = "Open account"
+    button = "Open account"
+    form_class = OpenAccountForm
+    explanation = "The bank makes the account’s number. Its balance is zero until money comes in."
+
+    def find(self, customer_id: int) -> Customer:
+        """Return the customer."""
+        return get_object_or_404(Customer.objects.select_related("user"), pk=customer_id)
+
+    def owner_id(self):
+        """Return the user who signs in as that customer."""
+        return self.subject.user_id
+
+    def facts(self):
+        """Return who the customer is."""
+        return [("Customer", self.subject.name), ("Signs in as", self.subject.user.username)]
+
+    def carry_out(self, data, origin):
+        """Open the account."""
+        account = operations.open_account(
+            self.subject,
+            name=data["name"],
+            currency=data["currency"],
+            daily_limit_minor=data["daily_limit"],
+            origin=origin,
+        )
+        return f"Account {account.number} is open."
+
+    def page(self):
+        """Return the customer's page, which lists the accounts."""
+        return reverse("admin:accounts_customer_change", args=[self.subject.pk])
+
+
+class RevokeToken(Operation):
+    """Makes an API token worthless."""
+
+    permission = "accounts.revoke_apitoken"
+    title = "Revoke API token"
+    button = "Revoke"
+    form_class = ReasonForm
+    explanation = "Programs that use this token are refused from then on."
+
+    def find(self, token_id: int) -> ApiToken:
+        """Return the token with its user."""
+        return get_object_or_404(ApiToken.objects.select_related("user"), pk=token_id)
+
+    def facts(self):
+        """Return which token it is."""
+        return [("Token", f"{self.subject.hint}…"), ("Of", self.subject.user.username)]
+
+    def carry_out(self, data, origin):
+        """Revoke the token. Raises NotDone if it was revoked before."""
+        if not tokens.revoke(self.subject, reason=data["reason"], origin=origin):
+            raise NotDone("This token was revoked before.")
+        return "The token is revoked."
+
+    def page(self):
+        """Return the token's page."""
+        return reverse("admin:accounts_apitoken_change", args=[self.subject.pk])

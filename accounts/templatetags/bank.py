@@ -1,0 +1,44 @@
+"""How templates write money, account numbers and the bank's name."""
+
+from django import template
+from django.conf import settings
+
+from accounts import money
+
+register = template.Library()
+
+
+@register.simple_tag
+def bank_name() -> str:
+    """Return the bank's name (setting BANK_NAME)."""
+    return settings.BANK_NAME
+
+
+@register.filter(name="money")
+def in_words_of_money(minor: int, currency: str) -> str:
+    """Return minor units as people write them: 2500|money:"INR" -> ₹25.00."""
+    return money.display(minor, currency)
+
+
+@register.filter
+def spaced(number: str) -> str:
+    """Return an account number in groups of four, as it is easiest to compare."""
+    return " ".join(number[at : at + 4] for at in range(0, len(number), 4))
+
+
+@register.filter
+def masked(number: str) -> str:
+    """Return an account number as somebody else may see it: only how it ends."""
+    return f"•••• {number[-4:]}"
+
+
+@register.filter
+def plain(minor: int, currency: str) -> str:
+    """Return minor units as a form sends them: 2500|plain:"INR" -> 25.00."""
+    return money.format(minor, currency)
+
+
+@register.filter
+def sign(currency: str) -> str:
+    """Return the currency's sign, or its code if it has none."""
+    return money.SYMBOLS.get(currency, currency)

@@ -1,0 +1,596 @@
+"""The back office on customers, accounts, limits, tokens and who works there."""
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+from django.test import Client
+from django.urls import reverse
+
+from accounts import numbers, operations, staff_views, tokens, transactions
+from accounts.models import Account, ApiToken, Customer
+from accounts.tests.back_office import errors, fill_in, forge
+from audit.models import Action, AuditLog
+from conftest import PASSWORD
+
+
+def account_page(account, operation="change"):
+    return reverse(f"admin:accounts_account_{operation}", args=[account.pk])
+
+
+# --- Daily limit ------------------------------------------------------------------------------
+
+
+def test_a_manager_changes_a_daily_limit_with_a_reason(manager, reena, audited, books):
+    before = books()
+
+    answer = fill_in(
+        manager, account_page(reena.account, "limit"), daily_limit="123.45", reason="Asked for it"
+    )
+
+    assert (answer.status_code, answer.url) == (302, account_page(reena.account))
+    assert Account.objects.get(pk=reena.account.pk).daily_limit_minor == 12_345
+    [row] = audited(Action.LIMIT_CHANGED)
+    assert row.actor_id == manager.user.pk
+    assert row.account_id == reena.account.pk
+    assert (row.object_type, row.object_id) == ("account", reena.account.public_id)
+    assert row.request_id == answer.headers["X-Request-ID"]
+    assert row.ip == "127.0.0.1"
+    assert row.details == {
+        "reason": "Asked for it",
+        "before": {"daily_limit_minor": 1_000_000},
+        "after": {"daily_limit_minor": 12_345},
+    }
+    assert books() == before
+
+
+def test_a_limit_changed_while_a_transfer_runs_keeps_the_new_balance(
+    manager, reena, rahul, monkeypatch
+):
+    """The transfer comes after the view has read the account and before the limit is written."""
+    change = operations.change_daily_limit
+
+    def transfer_first(*args, **kwargs):
+        assert reena.send(rahul, "25.00").status_code == 201
+        change(*args, **kwargs)
+
+    monkeypatch.setattr(operations, "change_daily_limit", transfer_first)
+    fill_in(manager, account_page(reena.account, "limit"), daily_limit="50", reason="r")
+
+    account = Account.objects.get(pk=reena.account.pk)
+    assert (account.balance_minor, account.daily_limit_minor) == (497_500, 5_000)
+    assert rahul.balance() == 302_500
+
+
+def test_a_limit_may_be_zero(manager, reena):
+    fill_in(manager, account_page(reena.account, "limit"), daily_limit="0", reason="Travelling")
+    assert Account.objects.get(pk=reena.account.pk).daily_limit_minor == 0
+
+
+@pytest.mark.parametrize("typed", ["", "-1", "1e3", "1,000", "1.234", "１２", "NaN", "9" * 20])
+def test_a_limit_that_is_no_amount_changes_nothing(manager, reena, audited, typed):
+    page = fill_in(manager, account_page(reena.account, "limit"), daily_limit=typed, reason="Asked")
+    assert page.status_code == 200
+    assert list(errors(page)) == ["daily_limit"]
+    assert Account.objects.get(pk=reena.account.pk).daily_limit_minor == 1_000_000
+    assert audited(Action.LIMIT_CHANGED) == []
+
+
+@pytest.mark.parametrize("reason", ["", "   ", "x" * 201, "a\u202eb", "line\nbreak"])
+def test_a_change_needs_a_reason_that_can_be_read(manager, reena, audited, reason):
+    page = fill_in(manager, account_page(reena.account, "limit"), daily_limit="5", reason=reason)
+    assert list(errors(page)) == ["reason"]
+    assert audited(Action.LIMIT_CHANGED) == []
+
+
+def test_an_error_is_in_the_title_and_what_was_typed_stays(manager, reena):
+    page = fill_in(manager, account_page(reena.account, "limit"), daily_limit="abc", reason="Why")
+    assert "<title>Error: Change daily limit" in page.text
+    assert 'value="abc"' in page.text
+    assert 'value="Why"' in page.text
+
+
+# --- Freezing ---------------------------------------------------------------------------------
+
+
+def test_a_teller_freezes_and_unfreezes_an_account(teller, reena, rahul, audited):
+    answer = fill_in(teller, account_page(reena.account, "freeze"), reason="Card stolen")
+    assert (answer.status_code, answer.url) == (302, account_page(reena.account))
+    assert reena.send(rahul, "1").json()["code"] == "account_not_active"
+    [row] = audited(Action.ACCOUNT_FROZEN)
+    assert (row.actor_id, row.account_id) == (teller.user.pk, reena.account.pk)
+    assert row.details == {
+        "reason": "Card stolen",
+        "before": {"status": "ACTIVE"},
+        "after": {"status": "FROZEN"},
+    }
+
+    fill_in(teller, account_page(reena.account, "unfreeze"), reason="Card found")
+    assert reena.send(rahul, "1").status_code == 201
+    [row] = audited(Action.ACCOUNT_UNFROZEN)
+    assert row.details == {
+        "reason": "Card found",
+        "before": {"status": "FROZEN"},
+        "after": {"status": "ACTIVE"},
+    }
+
+
+def test_freezing_a_frozen_account_says_so_and_changes_nothing(teller, reena, audited):
+    operations.freeze(reena.account, reason="First", origin=teller.origin)
+    page = fill_in(teller, account_page(reena.account, "freeze"), reason="Second")
+    assert page.status_code == 200
+    assert errors(page) == {"__all__": ["The account is FROZEN, not ACTIVE."]}
+    assert len(audited(Action.ACCOUNT_FROZEN)) == 1
+
+
+def test_a_busy_bank_answers_503_and_when_to_try_again(teller, reena, monkeypatch):
+    def busy(*args, **kwargs):
+        raise transactions.Busy
+
+    monkeypatch.setattr(operations, "freeze", busy)
+    answer = fill_in(teller, account_page(reena.account, "freeze"), reason="r")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "2"
+    assert answer.headers["Content-Type"].startswith("text/html")
+
+
+# --- Customers and accounts -------------------------------------------------------------------
+
+CUSTOMER = {
+    "name": "Kavita Rao",
+    "username": "kavita",
+    "email": "kavita@example.com",
+    "password": PASSWORD,
+    "password_again": PASSWORD,
+}
+
+
+def test_a_teller_opens_a_customer_who_can_sign_in(teller, audited):
+    answer = fill_in(teller, reverse("admin:accounts_customer_open"), **CUSTOMER)
+
+    customer = Customer.objects.get()
+    assert answer.status_code == 302
+    assert answer.url == reverse("admin:accounts_customer_change", args=[customer.pk])
+    assert (customer.name, customer.user.username) == ("Kavita Rao", "kavita")
+    assert customer.user.email == "kavita@example.com"
+    assert (customer.user.is_staff, customer.user.is_superuser) == (False, False)
+    assert Client().login(username="kavita", password=PASSWORD)
+    [row] = audited(Action.CUSTOMER_OPENED)
+    assert (row.actor_id, row.object_id) == (teller.user.pk, customer.public_id)
+
+
+@pytest.mark.parametrize(
+    ("field", "typed"),
+    [
+        ("name", ""),
+        ("name", "a\x07b"),
+        ("username", "two words"),
+        ("email", "nobody"),
+        ("password_again", "something else 123"),
+    ],
+)
+def test_a_customer_with_a_wrong_field_is_not_opened(teller, field, typed):
+    page = fill_in(teller, reverse("admin:accounts_customer_open"), **{**CUSTOMER, field: typed})
+    assert list(errors(page)) == [field]
+    assert not Customer.objects.exists()
+    assert not User.objects.filter(username="kavita").exists()
+
+
+@pytest.mark.parametrize("password", ["short", "password12345", "kavita@example.com"])
+def test_a_weak_first_password_is_refused(teller, password):
+    fields = {**CUSTOMER, "password": password, "password_again": password}
+    page = fill_in(teller, reverse("admin:accounts_customer_open"), **fields)
+    assert list(errors(page)) == ["password"]
+    assert not Customer.objects.exists()
+
+
+def test_a_username_is_given_once(teller, reena):
+    page = fill_in(
+        teller, reverse("admin:accounts_customer_open"), **{**CUSTOMER, "username": "reena"}
+    )
+    assert errors(page) == {"__all__": ["The username reena is taken."]}
+    assert Customer.objects.get() == reena.customer
+
+
+def test_a_teller_opens_an_account_and_the_bank_makes_its_number(teller, reena, audited):
+    url = reverse("admin:accounts_account_open", args=[reena.customer.pk])
+    answer = fill_in(teller, url, name="Travel", currency="JPY", daily_limit="50000")
+
+    account = reena.customer.accounts.get(name="Travel")
+    assert answer.status_code == 302
+    assert answer.url == reverse("admin:accounts_customer_change", args=[reena.customer.pk])
+    assert numbers.is_valid(account.number)
+    assert (account.currency, account.balance_minor) == ("JPY", 0)
+    assert (account.daily_limit_minor, account.status) == (50_000, "ACTIVE")
+    row = audited(Action.ACCOUNT_OPENED)[-1]
+    assert (row.actor_id, row.account_id) == (teller.user.pk, account.pk)
+
+
+def test_a_new_account_offers_the_banks_currency_first(teller, reena):
+    url = reverse("admin:accounts_account_open", args=[reena.customer.pk])
+    assert '<option value="INR" selected>' in teller.browser.get(url).text
+
+
+@pytest.mark.parametrize(
+    ("field", "typed"), [("name", ""), ("currency", "XXX"), ("daily_limit", "1.234")]
+)
+def test_an_account_with_a_wrong_field_is_not_opened(teller, reena, field, typed):
+    url = reverse("admin:accounts_account_open", args=[reena.customer.pk])
+    fields = {"name": "Travel", "currency": "INR", "daily_limit": "100", field: typed}
+    page = fill_in(teller, url, **fields)
+    assert list(errors(page)) == [field]
+    assert reena.customer.accounts.count() == 1
+
+
+# --- Tokens -----------------------------------------------------------------------------------
+
+
+def token_page(person, operation="change"):
+    token = ApiToken.objects.get(user=person.user)
+    return reverse(f"admin:accounts_apitoken_{operation}", args=[token.pk])
+
+
+def test_a_manager_revokes_a_token_which_then_opens_nothing(manager, reena, audited):
+    answer = fill_in(manager, token_page(reena, "revoke"), reason="Laptop lost")
+    assert (answer.status_code, answer.url) == (302, token_page(reena))
+    assert reena.api.get("/me").status_code == 401
+    [row] = audited(Action.TOKEN_REVOKED)
+    assert (row.actor_id, row.details["reason"]) == (manager.user.pk, "Laptop lost")
+
+
+def test_a_token_is_revoked_once(manager, reena, audited):
+    fill_in(manager, token_page(reena, "revoke"), reason="First")
+    page = fill_in(manager, token_page(reena, "revoke"), reason="Second")
+    assert errors(page) == {"__all__": ["This token was revoked before."]}
+    assert len(audited(Action.TOKEN_REVOKED)) == 1
+
+
+def test_nothing_of_a_token_but_its_beginning_is_shown(admin, reena):
+    token = ApiToken.objects.get(user=reena.user)
+    listed = admin.browser.get(reverse("admin:accounts_apitoken_changelist")).text
+    for page in (listed, admin.browser.get(token_page(reena)).text):
+        assert token.hint in page
+        assert token.token_hash not in page
+        assert reena.token not in page
+
+
+# --- Who may do what --------------------------------------------------------------------------
+
+MAY = {
+    "limit": {"manager", "admin"},
+    "freeze": {"teller", "manager", "admin"},
+    "unfreeze": {"teller", "manager", "admin"},
+    "open customer": {"teller", "manager", "admin"},
+    "open account": {"teller", "manager", "admin"},
+    "revoke": {"manager", "admin"},
+}
+
+
+def operation_page(operation, owner):
+    match operation:
+        case "open customer":
+            return reverse("admin:accounts_customer_open")
+        case "open account":
+            return reverse("admin:accounts_account_open", args=[owner.customer.pk])
+        case "revoke":
+            return token_page(owner, "revoke")
+    return account_page(owner.account, operation)
+
+
+@pytest.mark.parametrize("operation", MAY)
+@pytest.mark.parametrize("role", ["teller", "manager", "auditor", "admin"])
+def test_each_role_sees_and_sends_only_its_own_forms(operation, role, request, reena, books):
+    person = request.getfixturevalue(role)
+    url = operation_page(operation, reena)
+    before, rows = books(), AuditLog.objects.count()
+    expected = 200 if role in MAY[operation] else 403
+
+    assert person.browser.get(url).status_code == expected
+    assert forge(person, url).status_code == expected  # an empty form is shown again
+    assert (books(), AuditLog.objects.count()) == (before, rows)
+
+
+@pytest.mark.parametrize("operation", MAY)
+def test_customers_and_strangers_are_sent_to_sign_in(operation, reena, rahul, books):
+    url = operation_page(operation, rahul)
+    before, rows = books(), AuditLog.objects.count()
+    for browser in (reena.browser, Client()):
+        answer = browser.get(url)
+        assert (answer.status_code, answer.url) == (302, f"/admin/login/?next={url}")
+    assert forge(reena, url, reason="Mine").status_code == 302
+    assert (books(), AuditLog.objects.count()) == (before, rows)
+
+
+@pytest.mark.parametrize("operation", MAY)
+def test_a_form_without_its_csrf_token_does_nothing(operation, admin, reena, books):
+    rows = AuditLog.objects.count()
+    answer = admin.browser.post(operation_page(operation, reena), {"reason": "r", "daily_limit": 1})
+    assert answer.status_code == 403
+    assert AuditLog.objects.count() == rows
+
+
+@pytest.mark.parametrize("operation", ["limit", "freeze", "unfreeze", "open account"])
+def test_nobody_serves_themself(operation, reena, rahul):
+    User.objects.filter(pk=reena.user.pk).update(is_staff=True, is_superuser=True)
+    reena.user.refresh_from_db()
+    rows = AuditLog.objects.count()
+    url = operation_page(operation, reena)
+
+    assert reena.browser.get(url).status_code == 403
+    assert forge(reena, url, reason="Me", daily_limit="1").status_code == 403
+    assert AuditLog.objects.count() == rows
+    assert reena.browser.get(operation_page(operation, rahul)).status_code == 200
+    assert url not in reena.browser.get(account_page(reena.account)).text
+
+
+@pytest.mark.parametrize("operation", ["limit", "freeze", "unfreeze"])
+def test_the_banks_own_accounts_have_no_operations(operation, admin):
+    house = operations.cash_account("INR")
+    assert admin.browser.get(account_page(house, operation)).status_code == 404
+    assert forge(admin, account_page(house, operation), reason="r").status_code == 404
+    page = admin.browser.get(account_page(house)).text
+    assert account_page(house, operation) not in page
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("accounts_account_limit", "accounts_account_freeze", "accounts_account_unfreeze"),
+        *("accounts_account_open", "accounts_apitoken_revoke"),
+    ],
+)
+def test_an_operation_on_nothing_is_not_found(name, admin):
+    for key in (987_654_321, 10**30):
+        assert admin.browser.get(reverse(f"admin:{name}", args=[key])).status_code == 404
+
+
+def test_every_operation_names_its_permission():
+    def leaves(cls):
+        below = cls.__subclasses__()
+        return [leaf for one in below for leaf in leaves(one)] if below else [cls]
+
+    assert all(
+        one.permission.count(".") == 1 and one.form_class for one in leaves(staff_views.Operation)
+    )
+
+
+# --- What is shown ----------------------------------------------------------------------------
+
+
+def test_an_account_page_shows_its_figures(manager, reena, rahul):
+    reena.send(rahul, "25.00")
+    figures = manager.browser.get(account_page(reena.account)).context["figures"]
+    assert figures == [
+        ("Balance", "₹4,975.00"),
+        ("Held", "₹0.00"),
+        ("Available", "₹4,975.00"),
+        ("Daily limit", "₹10,000.00"),
+        ("Used today", "₹25.00"),
+        ("Left today", "₹9,975.00"),
+    ]
+
+
+def test_an_account_page_leads_to_owner_entries_transfers_usage_and_audit(manager, reena, rahul):
+    transfer = reena.send(rahul, "25.00", reference="Lunch").json()
+    operations.change_daily_limit(reena.account, 5, reason="Why not", origin=manager.origin)
+    key = reena.account.pk
+
+    page = manager.browser.get(account_page(reena.account)).text
+
+    for url in (
+        reverse("admin:accounts_customer_change", args=[reena.customer.pk]),
+        reverse("admin:transfers_ledgerentry_changelist") + f"?account__id__exact={key}",
+        reverse("admin:transfers_transfer_changelist") + f"?q={reena.account.number}",
+        reverse("admin:accounts_accountdailyusage_changelist") + f"?account__id__exact={key}",
+        reverse("admin:audit_auditlog_changelist") + f"?account_id={key}",
+        account_page(rahul.account),
+    ):
+        assert f'href="{url}"' in page
+        assert manager.browser.get(url).status_code == 200
+    assert transfer["id"] in page
+    assert "Lunch" in page
+    assert "before: daily limit ₹10,000.00, after: daily limit ₹0.05, reason Why not" in page
+
+
+def test_buttons_are_those_that_the_viewer_may_press(teller, manager, auditor, reena):
+    def buttons(person):
+        page = person.browser.get(account_page(reena.account)).text
+        names = ["limit", "freeze", "unfreeze"]
+        return {name for name in names if f'"{account_page(reena.account, name)}"' in page}
+
+    assert buttons(teller) == {"freeze"}
+    assert buttons(manager) == {"freeze", "limit"}
+    assert buttons(auditor) == set()
+    operations.freeze(reena.account, reason="r", origin=teller.origin)
+    assert buttons(teller) == {"unfreeze"}
+
+
+def test_audit_rows_are_on_the_page_only_for_those_who_may_read_them(teller, auditor, reena):
+    assert "What happened" not in teller.browser.get(account_page(reena.account)).text
+    assert "What happened" in auditor.browser.get(account_page(reena.account)).text
+
+
+def found(person, model, **query):
+    page = person.browser.get(reverse(f"admin:{model}_changelist"), query)
+    assert page.status_code == 200
+    return set(page.context["cl"].result_list)
+
+
+def test_accounts_are_found_by_number_owner_and_id(teller, reena, rahul):
+    number = reena.account.number
+    spaced = f"{number[:4]} {number[4:8]} {number[8:]}"
+    ids = [reena.account.public_id, reena.customer.public_id]
+    for term in (number, number[:11], spaced, f" {number} ", "reen", "REENA", *ids):
+        assert found(teller, "accounts_account", q=term) == {reena.account}
+    for term in ("nobody", number[1:], "0" * 40, "%", "_"):
+        assert found(teller, "accounts_account", q=term) == set()
+
+
+def test_accounts_are_filtered_by_status_and_kind(teller, reena, rahul):
+    operations.freeze(rahul.account, reason="r", origin=teller.origin)
+    assert found(teller, "accounts_account", status__exact="FROZEN") == {rahul.account}
+    house = operations.cash_account("INR")
+    assert found(teller, "accounts_account", kind__exact="HOUSE") == {house}
+
+
+def test_customers_are_found_by_name_username_id_and_account(teller, reena, rahul):
+    for term in ("reena", reena.customer.public_id, reena.account.number):
+        assert found(teller, "accounts_customer", q=term) == {reena.customer}
+
+
+def test_usage_and_tokens_are_found_by_owner(manager, reena, rahul):
+    reena.send(rahul, "5")
+    rahul.send(reena, "5")
+    [usage] = found(manager, "accounts_accountdailyusage", q=reena.account.number)
+    assert (usage.account_id, usage.used_minor) == (reena.account.pk, 500)
+    assert len(found(manager, "accounts_accountdailyusage", period="today")) == 2
+    assert found(manager, "accounts_accountdailyusage", period="yesterday") == set()
+    [token] = found(manager, "accounts_apitoken", q="reena")
+    assert token.user == reena.user
+
+
+# --- Who works here ---------------------------------------------------------------------------
+
+
+def user_page(user, operation="change"):
+    return reverse(f"admin:auth_user_{operation}", args=[user.pk])
+
+
+def change_user(person, user, **changes):
+    fields = {
+        "username": user.username,
+        "date_joined_0": "2026-01-01",
+        "date_joined_1": "00:00:00",
+        "is_active": "on",
+        **changes,
+    }
+    return forge(person, user_page(user), **fields)
+
+
+def test_a_superuser_changes_a_role_and_the_audit_log_says_how(admin, teller, audited):
+    manager = Group.objects.get(name="manager")
+    answer = change_user(admin, teller.user, is_staff="on", groups=[manager.pk])
+    assert answer.status_code == 302
+    assert list(teller.user.groups.all()) == [manager]
+    [row] = audited(Action.USER_CHANGED)
+    assert row.actor_id == admin.user.pk
+    assert (row.object_type, row.object_id) == ("user", str(teller.user.pk))
+    assert "groups" in row.details["changed"]
+    assert row.details["before"]["groups"] == ["teller"]
+    assert row.details["after"]["groups"] == ["manager"]
+
+
+def test_a_change_that_cannot_be_audited_is_not_made(admin, teller, monkeypatch):
+    def fail(*args, **kwargs):
+        raise RuntimeError("no audit log today")
+
+    monkeypatch.setattr("accounts.admin.record", fail)
+    new = "another horse battery"
+    url = reverse("admin:auth_user_password_change", args=[teller.user.pk])
+
+    assert change_user(admin, teller.user, is_superuser="on").status_code == 500
+    answer = forge(admin, url, usable_password="true", password1=new, password2=new)
+
+    assert answer.status_code == 500
+    user = User.objects.get(pk=teller.user.pk)
+    assert (user.is_staff, user.is_superuser) == (True, False)
+    assert user.check_password(PASSWORD)
+
+
+def test_a_superuser_adds_a_user_and_the_password_is_not_audited(admin, audited):
+    answer = forge(
+        admin,
+        reverse("admin:auth_user_add"),
+        username="newteller",
+        usable_password="true",
+        password1=PASSWORD,
+        password2=PASSWORD,
+    )
+    user = User.objects.get(username="newteller")
+    assert (answer.status_code, answer.url) == (302, user_page(user))
+    [row] = audited(Action.USER_CHANGED)
+    assert row.object_id == str(user.pk)
+    assert PASSWORD not in str(row.details)
+
+
+def test_setting_a_password_is_audited_if_it_was_set(admin, teller, audited):
+    url = reverse("admin:auth_user_password_change", args=[teller.user.pk])
+    wrong = forge(admin, url, usable_password="true", password1=PASSWORD, password2="else")
+    conflicting = forge(admin, url, usable_password="false", password1="", password2="")
+    assert (wrong.status_code, conflicting.status_code) == (200, 302)
+    assert audited(Action.USER_CHANGED) == []
+
+    new = "another horse battery"
+    answer = forge(admin, url, usable_password="true", password1=new, password2=new)
+    assert answer.status_code == 302
+    [row] = audited(Action.USER_CHANGED)
+    assert (row.object_id, row.details) == (str(teller.user.pk), {"changed": ["password"]})
+
+
+def test_staff_change_their_own_password_and_that_is_audited(teller, audited):
+    url = reverse("admin:password_change")
+    new = "another horse battery"
+    fill_in(teller, url, old_password="wrong", new_password1=new, new_password2=new)
+    assert audited(Action.USER_CHANGED) == []
+    fill_in(teller, url, old_password=PASSWORD, new_password1=new, new_password2=new)
+    [row] = audited(Action.USER_CHANGED)
+    assert (row.actor_id, row.object_id) == (teller.user.pk, str(teller.user.pk))
+
+
+@pytest.mark.parametrize("role", ["teller", "manager", "auditor", "admin"])
+def test_nobody_deletes_a_user(role, request, admin, reena):
+    person = request.getfixturevalue(role)
+    users = User.objects.count()
+    for user in (reena.user, User.objects.create_user("unused")):
+        assert forge(person, user_page(user, "delete"), post="yes").status_code == 403
+    forge(
+        admin,
+        reverse("admin:auth_user_changelist"),
+        action="delete_selected",
+        _selected_action=[reena.user.pk],
+        post="yes",
+        index="0",
+    )
+    assert User.objects.count() == users + 1
+
+
+def test_only_superusers_change_users_and_groups(make_staff, reena):
+    """Not even staff to whom somebody gave Django's own permissions."""
+    clerk = make_staff("clerk")
+    clerk.user.user_permissions.set(Permission.objects.filter(content_type__app_label="auth"))
+    group = Group.objects.get(name="teller")
+    for url in (
+        user_page(clerk.user),
+        user_page(clerk.user, "delete"),
+        reverse("admin:auth_user_add"),
+        reverse("admin:auth_user_password_change", args=[reena.user.pk]),
+        reverse("admin:auth_group_add"),
+        reverse("admin:auth_group_change", args=[group.pk]),
+        reverse("admin:auth_group_delete", args=[group.pk]),
+    ):
+        answer = forge(clerk, url, username="clerk", is_superuser="on", name="x", post="yes")
+        assert answer.status_code == 403
+    clerk.user.refresh_from_db()
+    assert not clerk.user.is_superuser
+    assert Group.objects.filter(pk=group.pk, name="teller").exists()
+
+
+def test_a_groups_change_and_deletion_are_audited(admin, audited):
+    group = Group.objects.create(name="night shift")
+    url = reverse("admin:auth_group_change", args=[group.pk])
+    forge(admin, url, name="night shift", permissions=[])
+    forge(admin, reverse("admin:auth_group_delete", args=[group.pk]), post="yes")
+    changed, deleted = audited(Action.USER_CHANGED)
+    assert (changed.object_type, changed.object_id) == ("group", str(group.pk))
+    assert deleted.details == {"deleted": True}
+    assert not Group.objects.filter(name="night shift").exists()
+
+
+def test_an_auditor_sees_users_but_nothing_of_their_passwords(auditor, teller):
+    page = auditor.browser.get(user_page(teller.user))
+    assert page.status_code == 200
+    assert "teller" in page.text
+    assert "algorithm" not in page.text
+
+
+def test_a_token_made_for_staff_is_listed(auditor, teller, manager):
+    secret, token = tokens.create(teller.user, origin=teller.origin)
+    assert token in found(auditor, "accounts_apitoken", q=token.public_id)

@@ -1,0 +1,191 @@
+"""Transfers and ledger entries in the back office: shown to staff, changed by nobody."""
+
+from django.contrib import admin
+from django.db.models import Q
+from django.urls import path
+
+from accounts.admin import accounts_named, in_words, money_column, timeline
+from audit.admin import NOTHING, PeriodFilter, ReadOnlyAdmin, link, short, time_column
+from transfers import staff_views
+from transfers.models import LedgerEntry, Transfer
+
+MOST_ACCOUNTS = 200  # of one name or beginning of a number, when searching what they did
+
+
+def _accounts_named(term: str) -> list[int]:
+    """Return keys and not a subquery, so that the search uses the indexes on accounts."""
+    return list(accounts_named(term).values_list("pk", flat=True)[:MOST_ACCOUNTS])
+
+
+class FailureCodeFilter(admin.SimpleListFilter):
+    """Filters by the reason of a refusal, without asking the table which reasons it holds."""
+
+    title = "failure code"
+    parameter_name = "failure_code"
+
+    def lookups(self, request, model_admin):
+        """Return the refusals that are recorded."""
+        codes = ["insufficient_funds", "daily_limit_exceeded", "account_not_active"]
+        return [(code, code) for code in codes]
+
+    def queryset(self, request, queryset):
+        """Return the transfers refused for that reason."""
+        code = self.value()
+        return queryset.filter(failure_code=code) if code else queryset
+
+
+@admin.register(Transfer)
+class TransferAdmin(ReadOnlyAdmin):
+    """What was ordered and what became of it."""
+
+    change_form_template = "admin/transfers/transfer/change_form.html"
+    list_display = (
+        *("created", "short_id", "sender_name", "receiver_name", "amount"),
+        *("outcome", "kind", "receipt_status"),
+    )
+    list_filter = ("status", FailureCodeFilter, "kind", "receipt_status", PeriodFilter)
+    search_help_text = "Public id, request id, account number, name of either side"
+    fieldsets = [
+        (None, {"fields": ["public_id", "amount", "sender", "receiver", "reference", "kind"]}),
+        ("Outcome", {"fields": ["status", "failure_code", "why", "created", "completed"]}),
+        ("Receipt", {"fields": ["receipt_status", "received", "confirmed"]}),
+        ("Order", {"fields": ["ordered_by", "request", "bank_date"]}),
+    ]
+
+    amount = money_column("amount_minor", "amount")
+    received = money_column("received_minor", "receiver says")
+    created = time_column("created_at", "ordered")
+    completed = time_column("completed_at", "completed")
+    confirmed = time_column("confirmed_at", "confirmed")
+
+    @admin.display(description="id")
+    def short_id(self, transfer) -> str:
+        """Show the end of the id."""
+        return short(transfer.public_id)
+
+    @admin.display
+    def outcome(self, transfer) -> str:
+        """Show the status, or why it was refused."""
+        return transfer.failure_code or transfer.get_status_display()
+
+    @admin.display(description="from")
+    def sender_name(self, transfer) -> str:
+        """Show who pays."""
+        return transfer.from_account.owner_name
+
+    @admin.display(description="to")
+    def receiver_name(self, transfer) -> str:
+        """Show who is paid."""
+        return transfer.to_account.owner_name
+
+    @admin.display(description="from")
+    def sender(self, transfer):
+        """Link to the account that pays."""
+        return _account_link(transfer.from_account)
+
+    @admin.display(description="to")
+    def receiver(self, transfer):
+        """Link to the account that is paid."""
+        return _account_link(transfer.to_account)
+
+    @admin.display(description="numbers at that moment")
+    def why(self, transfer) -> str:
+        """Show the numbers that decided a refusal."""
+        lines = in_words(transfer.failure_details, transfer.currency)
+        return ", ".join(lines) or NOTHING
+
+    @admin.display
+    def ordered_by(self, transfer) -> str:
+        """Show the user who ordered it."""
+        return transfer.caller.username
+
+    @admin.display(description="request id")
+    def request(self, transfer):
+        """Link to everything that happened in the same request."""
+        return link("audit_auditlog_changelist", transfer.request_id, q=transfer.request_id)
+
+    def get_queryset(self, request):
+        """Return the transfers with everybody concerned."""
+        return super().get_queryset(request).with_parties().select_related("caller")
+
+    def matching(self, term):
+        """Find by id, by request or by either side."""
+        accounts = _accounts_named(term)
+        return (
+            Q(public_id=term)
+            | Q(request_id=term)
+            | Q(from_account__in=accounts)
+            | Q(to_account__in=accounts)
+        )
+
+    def get_urls(self):
+        """Return the pages, with cash over the counter."""
+        view = self.admin_site.admin_view
+        return [
+            path(
+                "deposit/<int:account_id>/",
+                view(staff_views.Deposit.as_view()),
+                name="transfers_transfer_deposit",
+            ),
+            path(
+                "withdraw/<int:account_id>/",
+                view(staff_views.Withdraw.as_view()),
+                name="transfers_transfer_withdraw",
+            ),
+            *super().get_urls(),
+        ]
+
+    def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        """Show the transfer with its audit rows."""
+        context["timeline"] = timeline(
+            obj.currency, object_type="transfer", object_id=obj.public_id
+        )
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+
+def _account_link(account):
+    text = f"{account.number} {account.owner_name}"
+    return link("accounts_account_change", text, account.pk)
+
+
+@admin.register(LedgerEntry)
+class LedgerEntryAdmin(ReadOnlyAdmin):
+    """What each transfer did to each account."""
+
+    list_display = ("entry", "created", "number", "owner", "amount", "balance_after", "order")
+    list_filter = (PeriodFilter,)
+    search_help_text = "Account number, name of the owner, public id of the transfer"
+    fields = ("sequence", "created", "number", "owner", "amount", "balance_after", "order")
+
+    amount = money_column("amount_minor", "amount", "account.currency")
+    balance_after = money_column("balance_after_minor", "balance after", "account.currency")
+    created = time_column("created_at", "booked")
+
+    @admin.display
+    def entry(self, entry) -> str:
+        """Show the entry's place in its account."""
+        return f"#{entry.sequence}"
+
+    @admin.display(description="account")
+    def number(self, entry):
+        """Link to the account."""
+        return link("accounts_account_change", entry.account.number, entry.account_id)
+
+    @admin.display
+    def owner(self, entry) -> str:
+        """Show whose account it is."""
+        return entry.account.owner_name
+
+    @admin.display(description="transfer")
+    def order(self, entry):
+        """Link to the transfer."""
+        return link("transfers_transfer_change", short(entry.transfer.public_id), entry.transfer_id)
+
+    def get_queryset(self, request):
+        """Return the entries with their accounts and transfers."""
+        entries = super().get_queryset(request)
+        return entries.select_related("account__customer", "transfer")
+
+    def matching(self, term):
+        """Find by account or by transfer."""
+        return Q(account__in=_accounts_named(term)) | Q(transfer__public_id=term)
