@@ -5,8 +5,10 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from accounts import api as accounts
+from accounts import views as account_pages
 from smartbank import health, problems
 from transfers import api as transfers
+from transfers import views as transfer_pages
 
 api = [
     path(
@@ -34,7 +36,14 @@ api = [
     path("readyz", health.readyz),
 ]
 
-pages = []
+pages = [
+    path("", transfer_pages.home, name="home"),
+    path("login", account_pages.SignInView.as_view(), name="login"),
+    path("logout", account_pages.SignOutView.as_view(), name="logout"),
+    path("send", transfer_pages.send, name="send"),
+    path("payments/<uuid:id>", transfer_pages.payment, name="payment"),
+    path("payments/<uuid:id>/receipt", transfer_pages.receipt, name="receipt"),
+]
 
 urlpatterns = [
     *api,

@@ -18,10 +18,9 @@ from accounts.serializers import (
     query_date,
     query_id,
     read_body,
-    utc,
 )
 from audit.operations import Origin
-from transfers import payments, receipts
+from transfers import payments, receipts, wording
 from transfers.models import LedgerEntry, Transfer
 from transfers.orders import Outcome, Refusal
 from transfers.serializers import (
@@ -175,54 +174,8 @@ def _refused(outcome: Outcome, headers: dict) -> Refused:
     if transfer:
         members["transfer_id"] = transfer.public_id
         members["request_id"] = transfer.request_id  # of the first answer, also in a replay
-    status, detail, more = _EXPLANATIONS[refusal.code](refusal.details, transfer)
+    told = wording.explain(refusal, transfer)
     if refusal.code == "daily_limit_exceeded":
         wait = bank_day.end(transfer.bank_date) - timezone.now()
         headers["Retry-After"] = str(max(1, wait.days * 86400 + wait.seconds + 1))
-    return Refused(status, refusal, detail, {**members, **more}, headers)
-
-
-def _account_not_found(details, transfer):
-    return 404, "There is no such account.", {"field": details["field"]}
-
-
-def _same_account(details, transfer):
-    return 422, "From and to are the same account.", {}
-
-
-def _currency_mismatch(details, transfer):
-    return 422, "The order and both accounts must have one currency.", {}
-
-
-def _key_reused(details, transfer):
-    return 422, "This idempotency key was used for another request. Make a new key.", {}
-
-
-def _not_active(details, transfer):
-    return 409, f"The account you send {details['side']} is not active.", {}
-
-
-def _insufficient_funds(details, transfer):
-    available = money.format(details["available_minor"], transfer.currency)
-    detail = f"At most {available} {transfer.currency} can be sent."
-    return 402, detail, {"available_balance": available}
-
-
-def _over_the_limit(details, transfer):
-    remaining = money.format(details["remaining_minor"], transfer.currency)
-    members = {
-        "remaining": remaining,
-        "resets_at": utc(bank_day.end(transfer.bank_date)),
-    }
-    return 429, f"{remaining} {transfer.currency} can still be sent today.", members
-
-
-_EXPLANATIONS = {
-    "account_not_found": _account_not_found,
-    "same_account": _same_account,
-    "currency_mismatch": _currency_mismatch,
-    "idempotency_key_reused": _key_reused,
-    "account_not_active": _not_active,
-    "insufficient_funds": _insufficient_funds,
-    "daily_limit_exceeded": _over_the_limit,
-}
+    return Refused(told.status, refusal, told.detail, {**members, **told.members}, headers)

@@ -1,0 +1,45 @@
+"""Signing in and out on a page, and who may open the pages of customers."""
+
+from functools import wraps
+
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import LoginView, LogoutView
+from django.core.exceptions import PermissionDenied
+from django.shortcuts import redirect
+
+from accounts.models import Customer
+from accounts.sign_in import SignInForm
+
+
+def for_customers(view):
+    """Let only customers into `view`: strangers sign in first, staff go to the back office."""
+
+    @wraps(view)
+    def guarded(request, *args, **kwargs):
+        if request.user.is_staff:
+            return redirect("admin:index")
+        if Customer.of(request.user) is None:
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return login_required(guarded)
+
+
+class SignInView(LoginView):
+    """`/login`. Afterwards `next` is opened if it is on this site, else the home page."""
+
+    template_name = "login.html"
+    authentication_form = SignInForm
+
+    def form_invalid(self, form):
+        """Show why, with everything but the password still there."""
+        throttled = form.has_error("__all__", "throttled")
+        return self.render_to_response(
+            self.get_context_data(form=form), status=429 if throttled else 200
+        )
+
+
+class SignOutView(LogoutView):
+    """`/logout`, by POST only: a link on another site must not sign anybody out."""
+
+    next_page = "pages:login"

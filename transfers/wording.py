@@ -1,0 +1,81 @@
+"""What each refusal says: the status for programs, the sentence for people.
+
+The API and the pages tell a refusal in the same words. A sentence is made of facts that were fixed
+when the order was decided, so it reads the same a year later and in a replay.
+"""
+
+from dataclasses import dataclass, field
+
+from accounts import bank_day, money
+from accounts.serializers import utc
+from transfers.models import Transfer
+from transfers.orders import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A refusal as it is told: HTTP status, a sentence, and the numbers as members of the JSON."""
+
+    status: int
+    detail: str
+    members: dict = field(default_factory=dict)
+
+
+def explain(refusal: Refusal, transfer: Transfer | None) -> Explanation:
+    """Return how to tell the refusal; `transfer` is the one that records it, if it is recorded."""
+    return _EXPLANATIONS[refusal.code](refusal.details, transfer)
+
+
+def _account_not_found(details, transfer):
+    return Explanation(404, "There is no such account.", {"field": details["field"]})
+
+
+def _same_account(details, transfer):
+    return Explanation(422, "From and to are the same account.")
+
+
+def _currency_mismatch(details, transfer):
+    return Explanation(422, "The order and both accounts must have one currency.")
+
+
+def _key_reused(details, transfer):
+    return Explanation(422, "This idempotency key was used for another request. Make a new key.")
+
+
+def _not_active(details, transfer):
+    return Explanation(409, f"The account you send {details['side']} is not active.")
+
+
+def _insufficient_funds(details, transfer):
+    available, currency = details["available_minor"], transfer.currency
+    return Explanation(
+        402,
+        f"Not enough money in the account: {money.display(available, currency)} was available.",
+        {"available_balance": money.format(available, currency)},
+    )
+
+
+def _over_the_limit(details, transfer):
+    limit, remaining = (
+        money.display(details[name], transfer.currency)
+        for name in ("limit_minor", "remaining_minor")
+    )
+    return Explanation(
+        429,
+        f"Over the daily limit of {limit}: {remaining} of it was left that day.",
+        {
+            "remaining": money.format(details["remaining_minor"], transfer.currency),
+            "resets_at": utc(bank_day.end(transfer.bank_date)),
+        },
+    )
+
+
+_EXPLANATIONS = {
+    "account_not_found": _account_not_found,
+    "same_account": _same_account,
+    "currency_mismatch": _currency_mismatch,
+    "idempotency_key_reused": _key_reused,
+    "account_not_active": _not_active,
+    "insufficient_funds": _insufficient_funds,
+    "daily_limit_exceeded": _over_the_limit,
+}
