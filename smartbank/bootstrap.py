@@ -27,8 +27,6 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
-from smartbank import demo_environment
-
 ROOT = Path(__file__).resolve().parent.parent
 VAR = ROOT / "var"
 VENV = ROOT / ".venv"
@@ -87,7 +85,8 @@ def before_django(argv):
         if command == "demo":
             if not has_requirements():
                 replace_process([prepare(), *argv])
-            demo_environment.prepare()
+            if not {"-h", "--help"} & set(argv):
+                prepare_demo()
         elif importlib.util.find_spec("django") is None:
             if not VENV_PYTHON.exists() or sys.prefix == str(VENV):
                 raise Problem(
@@ -95,6 +94,16 @@ def before_django(argv):
                     "or install requirements.txt into an environment of your own."
                 )
             replace_process([str(VENV_PYTHON), *argv])
+
+
+def prepare_demo():
+    """Put the demo's settings into the environment. Raises Problem where there can be no demo."""
+    from smartbank import demo_environment  # here, because old Pythons cannot load it
+
+    try:
+        demo_environment.prepare()
+    except demo_environment.Refused as refused:
+        raise Problem(str(refused)) from None
 
 
 def main():

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
+from django.db import connection
 
 from accounts import money, operations
 from accounts.models import Account, Customer
@@ -34,18 +35,21 @@ STAFF = {
 ADMIN = "admin"
 
 
-def is_ours() -> bool:
-    """Return whether the users in this database are the demo's, or there are none yet."""
+def is_ours(tables: list[str]) -> bool:
+    """Return whether the database with these tables is a demo's, made whole or cut off before."""
     users = get_user_model().objects
-    return not users.exists() or users.filter(email__endswith=f"@{EMAIL_DOMAIN}").exists()
+    if "auth_user" in tables and users.exists():
+        return users.filter(email__endswith=f"@{EMAIL_DOMAIN}").exists()
+    return set(tables) <= {"django_migrations", *connection.introspection.django_table_names()}
 
 
 def open_bank() -> None:
     """Open customers, accounts and staff, and pay the deposits in. What is there already stays,
     so a run that was cut off is completed by the next."""
-    teller = [_staff(role) for role in ("teller", "manager", "auditor")][0]
     _staff(ADMIN, is_superuser=True)
-    origin = Origin(actor_id=teller.pk, request_id="demo")
+    for role in STAFF:
+        _staff(role)
+    origin = Origin(actor_id=_staff("teller").pk, request_id="demo")
     for username, (name, deposit, limit) in CUSTOMERS.items():
         account = _account(username, name, limit, origin)
         cash.deposit(
@@ -58,17 +62,16 @@ def open_bank() -> None:
 
 
 def _staff(username: str, **flags):
-    user, is_new = get_user_model().objects.get_or_create(
+    users = get_user_model().objects
+    user = users.filter(username=username).first() or users.create(
         username=username,
-        defaults={
-            "email": f"{username}@{EMAIL_DOMAIN}",
-            "first_name": username.title(),
-            "password": make_password(DEMO_PASSWORD),
-            "is_staff": True,
-            **flags,
-        },
+        email=f"{username}@{EMAIL_DOMAIN}",
+        first_name=username.title(),
+        password=make_password(DEMO_PASSWORD),
+        is_staff=True,
+        **flags,
     )
-    if is_new and username in STAFF:
+    if username in STAFF:
         user.groups.add(Group.objects.get(name=username))
     return user
 

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
@@ -22,6 +24,8 @@ from smartbank.checks import DEMO_PASSWORD
 PORT = 8000
 LOCAL_HOSTS = {"", "localhost", "127.0.0.1", "::1"}
 START_SECONDS = 60
+STOP_SECONDS = 10
+ENDINGS = {signal.SIGINT, signal.SIGTERM}
 
 
 class Command(BaseCommand):
@@ -43,12 +47,14 @@ class Command(BaseCommand):
 
     def handle(self, *args, **options):
         """Run the steps one after the other. Raises CommandError with a sentence."""
+        for ending in ENDINGS:  # by an exception, so that no server is left behind
+            signal.signal(ending, lambda number, frame: sys.exit(128 + number))
         self._refuse_unless_local()
+        port = None if options["no_serve"] else _free_port(options["port"])
         try:
             self._make_bank(options["reset"])
         except DatabaseError as error:
             raise CommandError(f"The database cannot be used: {error}") from None
-        port = None if options["no_serve"] else _free_port(options["port"])
         base = f"http://localhost:{port or options['port'] or PORT}"
 
         self._step("The bank's main job, over HTTP")
@@ -63,9 +69,11 @@ class Command(BaseCommand):
         self._print_logins(base, lines)
         if port:
             connection.close()
-            self.stdout.write(f"\nServing {base} (Ctrl-C ends it)", ending="\n")
+            self.stdout.write(f"\nServing {base} (Ctrl-C ends it)")
             self.stdout.flush()
             _serve(port)
+        else:
+            self.stdout.write("\nNothing is served now: run it again without --no-serve.")
 
     def _step(self, text: str) -> None:
         self.stdout.write(self.style.MIGRATE_HEADING(f"==> {text}"))
@@ -81,7 +89,7 @@ class Command(BaseCommand):
     def _make_bank(self, reset: bool) -> None:
         self._step(f"Database: {_database_name()}")
         tables = connection.introspection.table_names()
-        if tables and not ("auth_user" in tables and demo_bank.is_ours()):
+        if tables and not demo_bank.is_ours(tables):
             raise CommandError(
                 "This database is not empty and not a demo's. Give DATABASE_URL an empty one."
             )
@@ -105,7 +113,7 @@ class Command(BaseCommand):
         self._step(f"Sign in with the {password}")
         for url, username, what in rows:
             self.stdout.write(f"    {url:<{width}}  {username:<8} {what}")
-        self._step("Or from a shell (Reena's accounts, a transfer to Rahul, what is left today)")
+        self._step("Or from a shell: Reena's accounts, a transfer to Rahul, what is left today")
         for line in curl_lines:
             self.stdout.write(line)
         self.stdout.flush()
@@ -147,7 +155,17 @@ def _free_port(wanted: int | None) -> int:
 
 def _gunicorn(port: int) -> list[str]:
     bind = f"127.0.0.1:{port}"
-    return [sys.executable, "-m", "gunicorn", "smartbank.wsgi", "--bind", bind, "--threads", "8"]
+    return [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "smartbank.wsgi",
+        "--bind",
+        bind,
+        "--threads",
+        "8",
+        "--no-control-socket",
+    ]
 
 
 @contextmanager
@@ -158,14 +176,24 @@ def _private_server():
         port = probe.getsockname()[1]
     command = [*_gunicorn(port), "--log-level", "warning"]
     environment = {**os.environ, "LOG_LEVEL": "ERROR"}
-    server = subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment)
+    # Held back until the `finally` below is in force, or an ending now would orphan the server.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
+    let_through = partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, ENDINGS)
+    server = subprocess.Popen(
+        command, cwd=settings.BASE_DIR, env=environment, preexec_fn=let_through
+    )
     try:
+        let_through()
         base = f"http://127.0.0.1:{port}"
         _wait_until_ready(server, f"{base}/readyz")
         yield base
     finally:
         server.terminate()
-        server.wait()
+        try:
+            server.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
 
 
 def _wait_until_ready(server: subprocess.Popen, url: str) -> None:

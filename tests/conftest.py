@@ -1,0 +1,164 @@
+"""A live demo bank for the tests: `manage.py demo`, and its server, on a database of their own.
+
+Nothing here reads or writes the `.env` or the demo bank of the project's folder.
+"""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from smartbank.management.commands import demo as demo_command
+
+ROOT = Path(settings.BASE_DIR)
+PASSED_ON = ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH"]
+SECONDS = 90
+
+
+def free_port() -> int:
+    """Return a port of this machine on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def is_open(port: int) -> bool:
+    """Return whether somebody listens on the port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_until(condition, what: str) -> None:
+    """Return as soon as `condition()` is true. Fails the test if it does not become so."""
+    give_up_at = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < give_up_at, f"waited {SECONDS} s in vain for {what}"
+        time.sleep(0.02)
+
+
+@contextmanager
+def process(command: list[str], **options):
+    """Run a command in a process group of its own, none of which outlives the `with` block."""
+    running = subprocess.Popen(command, start_new_session=True, **options)
+    try:
+        yield running
+    finally:
+        if is_alive(running):
+            os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+
+
+def is_alive(running: subprocess.Popen) -> bool:
+    """Return whether the process, or any child of it, is still there."""
+    running.poll()
+    try:
+        os.killpg(running.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class Demo:
+    """`manage.py demo` on a database of its own, in an environment that says nothing else."""
+
+    database_url: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its processes see."""
+        return {
+            **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
+            "DEBUG": "1",
+            "SECRET_KEY": "demo-of-the-tests",
+            "DATABASE_URL": self.database_url,
+            "SMARTBANK_READ_DOTENV": "0",
+            "LOG_LEVEL": "ERROR",
+        }
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return the command line of `manage.py demo`."""
+        return [sys.executable, str(ROOT / "manage.py"), "demo", *arguments]
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+        """Run it to its end."""
+        return subprocess.run(
+            self.command(*arguments),
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+
+    @contextmanager
+    def serve(self):
+        """Serve the bank as it is, on a free port, and yield the address."""
+        port = free_port()
+        command = [*demo_command._gunicorn(port), "--log-level", "warning"]
+        with process(command, env=self.environment, cwd=ROOT) as server:
+            wait_until(lambda: is_open(port) or server.poll() is not None, "the server")
+            assert server.poll() is None, "the server did not start; its words are on stderr"
+            yield f"http://localhost:{port}"
+
+
+@dataclass(frozen=True)
+class DemoServer:
+    """A demo bank that is being served: its address, and what `manage.py demo` printed."""
+
+    base: str
+    printout: str
+
+
+@pytest.fixture(scope="session")
+def new_demo(tmp_path_factory, django_db_blocker):
+    """Return a function that makes a Demo on an empty database, of the kind the suite runs on."""
+    url = os.environ.get("DATABASE_URL", "")
+    is_local = (urlsplit(url).hostname or "") in demo_command.LOCAL_HOSTS
+    on_server = connection.vendor == "mysql" and is_local
+    names = []
+
+    def execute(statement: str) -> None:
+        with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
+            cursor.execute(statement)
+
+    def make() -> Demo:
+        if not on_server:  # a demo refuses a server that is not on this machine
+            return Demo(f"sqlite:///{tmp_path_factory.mktemp('demo')}/demo.sqlite3")
+        # Named as test databases are: an account that may make those may make this one.
+        names.append(f"test_smartbank_demo_{secrets.token_hex(4)}")
+        execute(f"CREATE DATABASE {names[-1]} CHARACTER SET utf8mb4")
+        return Demo(urlsplit(url)._replace(path=f"/{names[-1]}").geturl())
+
+    yield make
+    for name in names:
+        execute(f"DROP DATABASE {name}")
+
+
+@pytest.fixture(scope="session")
+def demo_server(new_demo):
+    """A demo bank after its first run, being served. Tests may send money in it."""
+    demo = new_demo()
+    done = demo.run("--no-serve")
+    assert done.returncode == 0, done.stdout + done.stderr
+    with demo.serve() as base:
+        yield DemoServer(base, done.stdout)
+
+
+@pytest.fixture(scope="session")
+def curl():
+    """Skip the test where there is no curl."""
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed: the documented curl commands were not run")
