@@ -91,18 +91,17 @@ class ProblemMiddleware:
             request.get_host()
             length = int(request.META.get("CONTENT_LENGTH") or 0)
         except (DisallowedHost, ValueError):
-            return problems.problem(request, 400, "malformed_request")
+            return self._refuse(request, 400, "malformed_request")
         if length > settings.MAX_BODY_BYTES:
-            return problems.problem(
-                request,
-                413,
-                "payload_too_large",
-                f"The body may have {settings.MAX_BODY_BYTES} bytes.",
-            )
+            bound = f"The body may have {settings.MAX_BODY_BYTES} bytes."
+            return self._refuse(request, 413, "payload_too_large", bound)
         response = self.get_response(request)
         if isinstance(response, HttpResponseNotAllowed):  # of a view that is not the API's
             return problems.wrong_method(request, response)
         return response
+
+    def _refuse(self, request, status, code, detail=""):
+        return problems.for_caller(request, problems.problem(request, status, code, detail))
 
     def process_exception(self, request, error):
         """Answer an exception of a view that is not the API's, with DEBUG on or off."""

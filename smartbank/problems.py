@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 
 from accounts.transactions import Busy
@@ -126,7 +127,7 @@ def _from_api_exception(request: HttpRequest, error: exceptions.APIException) ->
 
 def _field_errors(details, field: str = "") -> list[dict]:
     """Flatten REST framework's nested error details to one list of field, code and detail."""
-    if isinstance(details, dict) and "message" in details and "code" in details:
+    if isinstance(details, dict) and isinstance(details.get("message"), str):
         return [{"field": field, "code": details["code"], "detail": str(details["message"])}]
     if isinstance(details, dict):
         pairs = [(f"{field}.{name}" if field else str(name), one) for name, one in details.items()]
@@ -148,12 +149,13 @@ def wants_page(request: HttpRequest) -> bool:
 
 def answer(request: HttpRequest, error: Exception) -> HttpResponse:
     """Return the answer to an exception outside the API views: a page or a problem."""
-    response = from_exception(request, error)
-    return as_page(request, response) if wants_page(request) else response
+    return for_caller(request, from_exception(request, error))
 
 
-def as_page(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Return the page that says what the problem `response` says."""
+def for_caller(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Return the problem `response` itself, or the page that says it to a person."""
+    if not wants_page(request):
+        return response
     page = render(
         request,
         "error.html",
@@ -165,9 +167,17 @@ def as_page(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     return page
 
 
-def nowhere(request: HttpRequest, path: str = "") -> HttpResponse:
+@csrf_exempt  # else an unknown path would answer 403 to a program that posts to it
+def nowhere(request: HttpRequest) -> HttpResponse:
     """Answer a path that does not exist. A view, so that DEBUG's own page never shows up."""
     return answer(request, Http404())
+
+
+def wrong_method(request: HttpRequest, refused: HttpResponse) -> HttpResponse:
+    """Answer a method that a plain Django view does not take; `refused` is what Django made."""
+    response = answer(request, exceptions.MethodNotAllowed(request.method))
+    response["Allow"] = refused["Allow"]
+    return response
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -47,15 +47,15 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "smartbank.middleware.RequestIdMiddleware",
     "smartbank.middleware.SecurityHeadersMiddleware",
-    "smartbank.middleware.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "smartbank.middleware.ProblemMiddleware",  # inside, so that its refusals carry the headers
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
 TEMPLATES = [
@@ -107,7 +107,8 @@ else:
         # SQLite has no row locks: taking the one write lock at BEGIN stands in for them.
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
+        "PRAGMA recursive_triggers=ON;",  # or REPLACE would pass the append-only triggers
     }
     DATABASE["TEST"] = {"NAME": f"{DATABASE['NAME']}.test"}  # a file: threads share it
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -27,6 +27,8 @@ class StrictJSONParser(BaseParser):
         request = parser_context["request"]
         if encoding := request.META.get("HTTP_CONTENT_ENCODING"):
             raise UnsupportedMediaType(encoding, "Content-Encoding is not supported.")
+        if media_type.partition(";")[0].strip().lower() != self.media_type:
+            raise UnsupportedMediaType(media_type)  # "*/*" matches for REST framework
         if charset(media_type) != "utf-8":
             raise UnsupportedMediaType(media_type, "The charset must be utf-8.")
         return loads(stream.read())

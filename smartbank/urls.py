@@ -50,7 +50,7 @@ urlpatterns = [
     path("", include((pages, "pages"))),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
-    re_path(r"^(?P<path>.*)$", problems.nowhere, name="nowhere"),
+    re_path(r"", problems.nowhere, name="nowhere"),
 ]
 
 handler400 = problems.bad_request
