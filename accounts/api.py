@@ -76,6 +76,10 @@ class TokenViewSet(viewsets.ViewSet):
         anybody = self.request.method == "POST"
         return [permissions.AllowAny() if anybody else permissions.IsAuthenticated()]
 
+    def get_authenticate_header(self, request):
+        """Return the challenge of a 401; without one REST framework would make it a 403."""
+        return "Bearer"
+
     def create(self, request):
         """Return a new token. 401 for wrong credentials, 429 after too many of them."""
         credentials = read_body(request, CredentialsSerializer)

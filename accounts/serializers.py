@@ -117,7 +117,7 @@ def read_body(request: Request, serializer_class: type[StrictSerializer]) -> dic
     Raises ParseError for an empty body (REST framework would take it for an empty object),
     UnsupportedMediaType, ValidationError.
     """
-    if not request._request.body:
+    if not int(request.META.get("CONTENT_LENGTH") or 0):
         raise ParseError("The body is empty; send a JSON object.")
     serializer = serializer_class(data=request.data)
     serializer.is_valid(raise_exception=True)

@@ -34,6 +34,8 @@ def check(request, username: str, password: str):
     if seconds:
         raise TooManyFailures(seconds)
     user = authenticate(request, username=username, password=password)
+    if user and user.get_username() != username:
+        user = None  # MariaDB's collation takes "RÉENA " for "reena": each would count on its own
     _record(request, username, user)
     return user
 
@@ -89,8 +91,9 @@ class SignInForm(AuthenticationForm):
             self.user_cache = check(self.request, username, password)
         except TooManyFailures as refused:
             minutes = -(-refused.seconds // 60)
+            unit = "minute" if minutes == 1 else "minutes"
             raise ValidationError(
-                f"Too many attempts. Try again in {minutes} minutes.", code="throttled"
+                f"Too many attempts. Try again in {minutes} {unit}.", code="throttled"
             ) from None
         if self.user_cache is None:
             raise self.get_invalid_login_error()
