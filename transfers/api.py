@@ -96,7 +96,7 @@ class TransferViewSet(viewsets.GenericViewSet):
             transfers = transfers.filter(**{f"{side}__in": mine})
         if status := query_choice(request, "status", Transfer.Status.values):
             transfers = transfers.filter(status=status)
-        page = self.paginate_queryset(transfers)
+        page = self.paginate_queryset(transfers.prefetch_related("entries"))
         return self.get_paginated_response([transfer_body(one, request.user) for one in page])
 
     def receipt(self, request, id):
@@ -138,7 +138,7 @@ class EntryViewSet(viewsets.GenericViewSet):
 def visible_transfer(request, id: str) -> Transfer:
     """Return the transfer that the caller may see. Raises 404 for everything else."""
     transfers = Transfer.objects.visible_to(request.user).with_parties()
-    return get_object_or_404(transfers.select_related("reverses"), public_id=path_id(id))
+    return get_object_or_404(transfers, public_id=path_id(id))
 
 
 def idempotency_key(request) -> str | None:

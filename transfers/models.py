@@ -25,8 +25,8 @@ class TransferQuerySet(models.QuerySet):
         )
 
     def with_parties(self) -> "TransferQuerySet":
-        """Return the transfers with both accounts and their owners loaded in the same query."""
-        return self.select_related("from_account__customer", "to_account__customer")
+        """Return the transfers with all that a body names, loaded in the same query."""
+        return self.select_related("from_account__customer", "to_account__customer", "reverses")
 
 
 class Transfer(models.Model):

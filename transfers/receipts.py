@@ -17,7 +17,8 @@ class ReceiptNotPossible(Exception):
 
 def credit_of(transfer: Transfer) -> LedgerEntry:
     """Return the receiver's own ledger entry: what really arrived, whatever the transfer says."""
-    return LedgerEntry.objects.get(transfer=transfer, account_id=transfer.to_account_id)
+    credits = (one for one in transfer.entries.all() if one.account_id == transfer.to_account_id)
+    return next(credits)
 
 
 def give(transfer: Transfer, received_minor: int, *, origin: Origin) -> Transfer:
@@ -38,7 +39,8 @@ def _give(transfer: Transfer, received_minor: int, origin: Origin) -> Transfer:
         if transfer.received_minor != received_minor:
             raise ReceiptNotPossible("This receipt was already given with another amount.")
         return transfer
-    confirmed = received_minor == credit_of(transfer).amount_minor
+    credited_minor = credit_of(transfer).amount_minor
+    confirmed = received_minor == credited_minor
     transfer.receipt_status = Transfer.Receipt.CONFIRMED if confirmed else Transfer.Receipt.DISPUTED
     transfer.received_minor = received_minor
     transfer.confirmed_at = timezone.now() if confirmed else None
@@ -50,6 +52,6 @@ def _give(transfer: Transfer, received_minor: int, origin: Origin) -> Transfer:
         object_id=transfer.public_id,
         account_id=transfer.to_account_id,
         received_minor=received_minor,
-        credited_minor=transfer.amount_minor,
+        credited_minor=credited_minor,
     )
     return transfer

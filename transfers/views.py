@@ -77,7 +77,9 @@ def home(request):
     received = visible.filter(to_account__in=mine)
     recent = {one.pk: one for one in [*sent, *received[:RECENT]]}
     to_confirm = received.filter(
-        status=Transfer.Status.COMPLETED, receipt_status=Transfer.Receipt.UNCONFIRMED
+        kind=Transfer.Kind.PAYMENT,  # cash was counted at the counter
+        status=Transfer.Status.COMPLETED,
+        receipt_status=Transfer.Receipt.UNCONFIRMED,
     )
     return render(
         request,
