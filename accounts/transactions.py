@@ -35,6 +35,7 @@ LOST_CONNECTION = {
     2055,
     4031,
 }
+SQLITE_LOST_RACE = ("database is locked", "UNIQUE constraint failed")  # it has no numbers
 LOST_RACE = {1020, 1062, 1205, 1213, 3572, 8002, 8022, 9007}
 
 
@@ -72,7 +73,7 @@ def is_worth_retrying(error: Exception) -> bool:
     return (
         is_lost_connection(error)
         or _number(error) in LOST_RACE
-        or "database is locked" in str(error)  # SQLite has sentences, not numbers
+        or str(error).startswith(SQLITE_LOST_RACE)
     )
 
 

@@ -1,7 +1,8 @@
-"""Triggers that make a table append-only for everybody, whatever program talks to the database.
+"""Triggers that make a table append-only, whatever program talks to the server.
 
-They stop UPDATE and DELETE; TRUNCATE passes triggers on MariaDB and MySQL, and is for the grants
-of the database user to forbid.
+They stop UPDATE and DELETE, and what contains them. TRUNCATE passes triggers on MariaDB and MySQL;
+it is for the grants of the database user to forbid. On SQLite, REPLACE fires them only in
+connections that switch `recursive_triggers` on, as ours do.
 """
 
 from django.db import connection

@@ -36,11 +36,15 @@ ADMIN = "admin"
 
 
 def is_ours(tables: list[str]) -> bool:
-    """Return whether the database with these tables is a demo's, made whole or cut off before."""
+    """Return whether the database with these tables is a demo's, made whole or cut off before:
+    it has no table but ours, and the demo's users unless it has none."""
+    if not set(tables) <= {"django_migrations", *connection.introspection.django_table_names()}:
+        return False
+    if "auth_user" not in tables:
+        return True
     users = get_user_model().objects
-    if "auth_user" in tables and users.exists():
-        return users.filter(email__endswith=f"@{EMAIL_DOMAIN}").exists()
-    return set(tables) <= {"django_migrations", *connection.introspection.django_table_names()}
+    is_demo = users.filter(username=ADMIN, email=f"{ADMIN}@{EMAIL_DOMAIN}").exists()
+    return is_demo or not users.exists()
 
 
 def open_bank() -> None:
@@ -92,6 +96,11 @@ def _account(username: str, name: str, limit: str, origin: Origin) -> Account:
         daily_limit_minor=money.parse(limit, CURRENCY),
         origin=origin,
     )
+
+
+def in_words(amount: str) -> str:
+    """Return an amount of this module as people write it."""
+    return money.display(money.parse(amount, CURRENCY), CURRENCY)
 
 
 # --- Over HTTP --------------------------------------------------------------------------------

@@ -7,8 +7,9 @@ import time
 import uuid
 
 from django.conf import settings
-from django.core.exceptions import DisallowedHost
+from django.core.exceptions import BadRequest, DisallowedHost, SuspiciousOperation
 from django.http import HttpRequest, HttpResponseNotAllowed
+from django.http.multipartparser import MultiPartParserError
 
 from smartbank import problems
 
@@ -99,6 +100,15 @@ class ProblemMiddleware:
         if isinstance(response, HttpResponseNotAllowed):  # of a view that is not the API's
             return problems.wrong_method(request, response)
         return response
+
+    def process_view(self, request, view, args, kwargs):
+        """Refuse a form that cannot be read, before the CSRF check trips over it."""
+        if problems.wants_page(request):
+            try:
+                request.POST  # noqa: B018  (reading it is the point)
+            except (BadRequest, SuspiciousOperation, MultiPartParserError):
+                return self._refuse(request, 400, "malformed_request")
+        return None
 
     def _refuse(self, request, status, code, detail=""):
         return problems.for_caller(request, problems.problem(request, status, code, detail))

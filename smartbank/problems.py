@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.urls import resolve
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 
@@ -141,8 +142,10 @@ def _field_errors(details, field: str = "") -> list[dict]:
 
 def wants_page(request: HttpRequest) -> bool:
     """Return whether the answer goes to a person: on the pages' own paths, or to a lost browser."""
-    match = request.resolver_match
-    if match and match.url_name != "nowhere":
+    match = request.resolver_match or resolve(
+        request.path_info
+    )  # refused before the view was found
+    if match.url_name != "nowhere":
         return match.namespace in PAGES
     return "text/html" in request.headers.get("Accept", "")
 

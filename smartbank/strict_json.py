@@ -5,6 +5,7 @@ from email.message import Message
 
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
+from rest_framework.renderers import JSONRenderer
 
 MAX_DEPTH = 8
 
@@ -31,7 +32,18 @@ class StrictJSONParser(BaseParser):
             raise UnsupportedMediaType(media_type)  # "*/*" matches for REST framework
         if charset(media_type) != "utf-8":
             raise UnsupportedMediaType(media_type, "The charset must be utf-8.")
-        return loads(stream.read())
+        body = stream.read()
+        if len(body) < int(request.META["CONTENT_LENGTH"]):  # RFC 9112, 8: cut off on its way
+            raise ParseError("The body is shorter than its Content-Length.")
+        return loads(body)
+
+
+class OneWayJSONRenderer(JSONRenderer):
+    """Writes JSON in one way, whatever the Accept header asks: a replay is equal to the byte."""
+
+    def get_indent(self, accepted_media_type, renderer_context):
+        """Return no indent."""
+        return None
 
 
 def charset(media_type: str) -> str:

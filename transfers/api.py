@@ -121,6 +121,8 @@ class EntryViewSet(viewsets.GenericViewSet):
     def list(self, request, id):
         """List what happened to the account, newest first, between two bank dates inclusive."""
         account = visible_account(request, id)
+        if request.user.is_staff and not request.user.has_perm("transfers.view_ledgerentry"):
+            raise exceptions.NotFound()
         since, until = query_date(request, "since"), query_date(request, "until")
         if since and until and until < since:
             raise exceptions.ValidationError({"until": "This must not be before since."})

@@ -4,7 +4,6 @@ The API and the form call `pay`. It looks the accounts up and hands the order to
 `operations.post`, which decides everything.
 """
 
-import unicodedata
 from dataclasses import dataclass
 from functools import partial
 
@@ -61,7 +60,7 @@ def pay(user, payment: Payment, *, origin: Origin) -> Outcome:
                 to_account_id=receiver.pk if receiver else None,
                 amount_minor=money.parse(payment.amount, currency),
                 currency=currency,
-                reference=unicodedata.normalize("NFC", payment.reference),
+                reference=payment.reference,
                 origin=origin,
                 asked_for={
                     "from": payment.from_account_id,

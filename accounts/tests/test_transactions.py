@@ -37,6 +37,7 @@ def failing(error: Exception, times: int):
         OperationalError(2013, "Lost connection"),
         IntegrityError(1062, "Duplicate entry"),
         OperationalError("database is locked"),
+        IntegrityError("UNIQUE constraint failed: accounts.number"),
     ],
     ids=lambda error: str(error.args[0]),
 )

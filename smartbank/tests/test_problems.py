@@ -1,5 +1,6 @@
 """Every error on every path is problem+json, and says nothing that is nobody's business."""
 
+import json
 import re
 
 import pytest
@@ -198,7 +199,7 @@ def test_a_missing_member_is_named_in_the_errors(caller, debug):
 
 
 @pytest.mark.parametrize("host", ["evil.example", "testserver.evil.example", "a b", "[::1"])
-@pytest.mark.parametrize("path", ["/me", "/nope", "/healthz", "/admin/"])
+@pytest.mark.parametrize("path", ["/me", "/nope", "/healthz"])
 def test_a_host_that_is_not_ours_is_answered_400(host, path, caller, debug):
     assert_problem(caller.get(path, Host=host), 400, "malformed_request")
 
@@ -345,3 +346,51 @@ def test_a_lost_browser_is_shown_a_page_and_no_details(db, debug):
     assert response.status_code == 404
     assert response["Content-Type"] == "text/html; charset=utf-8"
     assert not re.search(r"Traceback|URLconf|smartbank\.urls", response.text)
+
+
+# --- Refused before the view was found: the path alone says who is asking ------------------------
+
+
+@pytest.mark.parametrize("accept", ["text/html", "*/*", "application/json"])
+@pytest.mark.parametrize("path", ["/transfers", "/me", "/auth/token"])
+def test_an_api_path_refuses_a_large_body_as_a_problem_whatever_is_accepted(caller, path, accept):
+    answer = caller.post(path, raw=b"x" * 70_000, Accept=accept)
+    assert_problem(answer, 413, "payload_too_large")
+
+
+@pytest.mark.parametrize("path", ["/login", "/send", "/admin/login/"])
+def test_a_page_refuses_a_large_body_as_a_page(caller, path):
+    answer = caller.post(path, raw=b"x" * 70_000)
+    assert (answer.status_code, answer["Content-Type"]) == (413, "text/html; charset=utf-8")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/x-www-form-urlencoded; charset=latin-1", b"username=a"),
+        ("application/x-www-form-urlencoded", b"a=1&" * 1_500),
+        ("multipart/form-data", b"no boundary"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/login", "/logout", "/send", "/admin/login/"])
+def test_a_form_that_cannot_be_read_is_a_page_that_says_400(
+    caller, debug, path, content_type, body
+):
+    answer = caller.post(path, raw=body, content_type=content_type)
+    assert (answer.status_code, answer["Content-Type"]) == (400, "text/html; charset=utf-8")
+    assert answer["X-Request-ID"]
+
+
+def test_a_body_cut_off_on_its_way_is_not_carried_out(reena, rahul, books):
+    before = books()
+    body = json.dumps(reena.order(rahul, "1.00")).encode()
+    answer = reena.api.generic(
+        "POST",
+        "/transfers",
+        body,
+        "application/json",
+        headers=reena.api.credentials,
+        CONTENT_LENGTH=str(len(body) + 1),
+    )
+    assert_problem(answer, 400, "malformed_request")
+    assert books() == before

@@ -103,7 +103,7 @@ class Command(BaseCommand):
         password = f"password {DEMO_PASSWORD}"
         rows = [
             *(
-                (f"{base}/", username, f"customer, limit ₹{limit} a day")
+                (f"{base}/", username, f"customer, may send {demo_bank.in_words(limit)} a day")
                 for username, (_, _, limit) in demo_bank.CUSTOMERS.items()
             ),
             *((f"{base}/admin/", username, what) for username, what in demo_bank.STAFF.items()),
