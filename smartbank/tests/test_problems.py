@@ -1,6 +1,5 @@
 """Every error on every path is problem+json, and says nothing that is nobody's business."""
 
-import json
 import re
 
 import pytest
@@ -379,18 +378,3 @@ def test_a_form_that_cannot_be_read_is_a_page_that_says_400(
     answer = caller.post(path, raw=body, content_type=content_type)
     assert (answer.status_code, answer["Content-Type"]) == (400, "text/html; charset=utf-8")
     assert answer["X-Request-ID"]
-
-
-def test_a_body_cut_off_on_its_way_is_not_carried_out(reena, rahul, books):
-    before = books()
-    body = json.dumps(reena.order(rahul, "1.00")).encode()
-    answer = reena.api.generic(
-        "POST",
-        "/transfers",
-        body,
-        "application/json",
-        headers=reena.api.credentials,
-        CONTENT_LENGTH=str(len(body) + 1),
-    )
-    assert_problem(answer, 400, "malformed_request")
-    assert books() == before

@@ -1,6 +1,7 @@
 """The parser by itself: what is JSON for us, and what is not."""
 
 import json
+from io import BytesIO
 
 import pytest
 from hypothesis import given
@@ -214,3 +215,13 @@ class Request:
 def test_another_charset_or_any_encoding_is_refused_unread(content_type, meta):
     with pytest.raises(UnsupportedMediaType):
         StrictJSONParser().parse(Stream(), content_type, {"request": Request(**meta)})
+
+
+def test_a_body_cut_off_on_its_way_is_not_read(rf):
+    request = rf.post("/transfers", b"{}", content_type="application/json")
+    parse = StrictJSONParser().parse
+    assert parse(BytesIO(b"{}"), "application/json", {"request": request}) == {}
+
+    request.META["CONTENT_LENGTH"] = "3"
+    with pytest.raises(ParseError, match="shorter than its Content-Length"):
+        parse(BytesIO(b"{}"), "application/json", {"request": request})
