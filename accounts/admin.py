@@ -11,17 +11,26 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.urls import path, reverse
 from django.utils import timezone
 
-from accounts import bank_day, money, staff_views
+from accounts import bank_day, money, staff_views, tokens
 from accounts.models import Account, AccountDailyUsage, ApiToken, Customer
-from audit.admin import NOTHING, PeriodFilter, ReadOnlyAdmin, link, time_column, with_actors
+from audit.admin import (
+    NOTHING,
+    AuditLogAdmin,
+    PeriodFilter,
+    ReadOnlyAdmin,
+    link,
+    time_column,
+    with_actors,
+)
 from audit.models import Action, AuditLog
 from audit.operations import Origin, record
 
 LATEST = 10  # rows of history on a page; the lists have the rest
+MOST_ACCOUNTS = 200  # of one name or beginning of a number, when searching what they did
 
 
 def money_column(attribute: str, label: str, currency: str = "currency"):
@@ -300,6 +309,39 @@ class ApiTokenAdmin(ReadOnlyAdmin):
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
 
+@admin.register(AuditLog)
+class AccountAuditLogAdmin(AuditLogAdmin):
+    """The audit log, in which accounts have numbers and owners."""
+
+    search_help_text = f"{AuditLogAdmin.search_help_text}, account number, name of the customer"
+
+    def get_queryset(self, request):
+        """Return the rows with the numbers of their accounts."""
+        accounts = Account.objects.filter(pk=OuterRef("account_id"))
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(account_number=Subquery(accounts.values("number")[:1]))
+        )
+
+    def matching(self, term):
+        """Find also by account and by customer, concerned or only named."""
+        accounts = list(accounts_named(term)[:MOST_ACCOUNTS])
+        customers = Customer.objects.filter(name__icontains=term)[:MOST_ACCOUNTS]
+        named = [name for one in accounts for name in (one.public_id, one.number)]
+        named += [one.public_id for one in customers]
+        keys = [one.pk for one in accounts]
+        return super().matching(term) | Q(account_id__in=keys) | Q(object_id__in=named)
+
+    @admin.display
+    def account(self, row):
+        """Link to the account concerned."""
+        if row.account_id is None:
+            return NOTHING
+        text = row.account_number or row.account_id  # the log outlives what it speaks of
+        return link("accounts_account_change", text, row.account_id)
+
+
 # --- Who may sign in --------------------------------------------------------------------------
 
 
@@ -375,12 +417,15 @@ class SafeUserAdmin(SuperusersAdmin, UserAdmin):
         return [(None, {"fields": ("username",)}), *fieldsets[1:]]
 
     def user_change_password(self, request, id, form_url=""):
-        """Set somebody's password, and audit it in the same transaction."""
+        """Set somebody's password, end the tokens made with the old one, and audit all that in the
+        same transaction."""
         with transaction.atomic():
             response = super().user_change_password(request, id, form_url)
             # Django also redirects back to the same page, to say that it did nothing.
             if response.status_code == 302 and response.url != request.get_full_path():
-                self.audit(request, self.get_object(request, id), changed=["password"])
+                user = self.get_object(request, id)
+                self.audit(request, user, changed=["password"])
+                tokens.revoke_all(user, origin=Origin.of(request), reason="Password changed")
         return response
 
 

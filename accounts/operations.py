@@ -25,7 +25,13 @@ class WrongStatus(Exception):
 
 
 def open_customer(
-    *, username: str, password: str, name: str, email: str = "", origin: Origin
+    *,
+    username: str,
+    password: str,
+    name: str,
+    email: str = "",
+    reason: str = "",
+    origin: Origin,
 ) -> Customer:
     """Create a customer and the user to sign in with. Raises UsernameTaken.
 
@@ -44,7 +50,9 @@ def open_customer(
             origin,
             object_type="customer",
             object_id=customer.public_id,
-            user_id=user.pk,
+            reason=reason,
+            before={},
+            after={"user_id": user.pk},
         )
         return customer
 
@@ -57,6 +65,7 @@ def open_account(
     name: str,
     currency: str,
     daily_limit_minor: int,
+    reason: str = "",
     origin: Origin,
 ) -> Account:
     """Open an active account with a balance of zero; the bank makes its number."""
@@ -75,8 +84,14 @@ def open_account(
             Action.ACCOUNT_OPENED,
             account,
             origin,
-            currency=currency,
-            daily_limit_minor=daily_limit_minor,
+            reason=reason,
+            before={},
+            after={
+                "customer": customer.public_id,
+                "currency": currency,
+                "daily_limit_minor": daily_limit_minor,
+                "status": account.status,
+            },
         )
         return account
 

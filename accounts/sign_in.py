@@ -1,6 +1,7 @@
 """Signing in with a name and a password, for pages, admin and tokens alike."""
 
 import datetime as dt
+from collections.abc import Callable
 
 from django.conf import settings
 from django.contrib.auth import authenticate, get_user_model
@@ -22,8 +23,13 @@ class TooManyFailures(Exception):
         self.seconds = seconds
 
 
-def check(request, username: str, password: str):
-    """Return the active user whom name and password open, or None.
+def anybody(user) -> bool:
+    """Admit every active user."""
+    return True
+
+
+def check(request, username: str, password: str, admits: Callable[..., bool] = anybody):
+    """Return the active user whom name and password open and whom the door `admits`, or None.
 
     Raises TooManyFailures, without looking at the password, once SIGN_IN_FAILURES attempts from
     this address have failed within SIGN_IN_WINDOW_SECONDS with no success in between. Counting by
@@ -36,6 +42,8 @@ def check(request, username: str, password: str):
     user = authenticate(request, username=username, password=password)
     if user and user.get_username() != username:
         user = None  # MariaDB's collation takes "RÉENA " for "reena": each would count on its own
+    if user and not admits(user):
+        user = None
     _record(request, username, user)
     return user
 
@@ -81,6 +89,8 @@ def _record(request, username: str, user) -> None:
 class SignInForm(AuthenticationForm):
     """Django's form, with our limit on guessing in front of it."""
 
+    admits = staticmethod(anybody)
+
     def clean(self):
         """Sign in. Raises ValidationError if that is refused, or was tried too often."""
         username = self.cleaned_data.get("username")
@@ -88,7 +98,7 @@ class SignInForm(AuthenticationForm):
         if not username or not password:
             return self.cleaned_data
         try:
-            self.user_cache = check(self.request, username, password)
+            self.user_cache = check(self.request, username, password, self.admits)
         except TooManyFailures as refused:
             minutes = -(-refused.seconds // 60)
             unit = "minute" if minutes == 1 else "minutes"

@@ -81,8 +81,8 @@ class LimitForm(ReasonForm):
         self.read_amount("daily_limit", self.currency, zero_allowed=True)
 
 
-class OpenAccountForm(StaffForm):
-    """What a new account is called and may do; the bank makes its number."""
+class OpenAccountForm(ReasonForm):
+    """What a new account is called and may do, and why; the bank makes its number."""
 
     name = LineField(
         max_length=Account._meta.get_field("name").max_length,
@@ -91,6 +91,7 @@ class OpenAccountForm(StaffForm):
     )
     currency = forms.ChoiceField(choices=[(code, code) for code in sorted(money.EXPONENTS)])
     daily_limit = amount_field(help_text="In the account’s currency.")
+    field_order = ["name", "currency", "daily_limit", "reason"]
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -101,8 +102,10 @@ class OpenAccountForm(StaffForm):
         self.read_amount("daily_limit", self.cleaned_data.get("currency"), zero_allowed=True)
 
 
-class OpenCustomerForm(StaffForm):
-    """Who the customer is, and how the customer signs in."""
+class OpenCustomerForm(ReasonForm):
+    """Who the customer is, how the customer signs in, and why the bank opens the door."""
+
+    field_order = ["name", "username", "email", "password", "password_again", "reason"]
 
     name = LineField(
         max_length=Customer._meta.get_field("name").max_length,

@@ -4,6 +4,8 @@ These are views of their own, and not the admin's change form: that one saves ev
 a transaction which an operation could neither retry nor commit.
 """
 
+from collections.abc import Callable
+
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponseRedirect
@@ -142,34 +144,38 @@ class ChangeLimit(AccountOperation):
         return f"The daily limit is now {money.display(limit_minor, self.subject.currency)}."
 
 
-class Freeze(AccountOperation):
+class StatusOperation(AccountOperation):
+    """Stops an account or lets it go on: a subclass names the operation and what it did."""
+
+    permission = "accounts.freeze_account"
+    form_class = ReasonForm
+    change: Callable[..., None]
+    done: str
+
+    def carry_out(self, data, origin):
+        """Change the status."""
+        self.change(self.subject, reason=data["reason"], origin=origin)
+        return self.done
+
+
+class Freeze(StatusOperation):
     """Stops all money into and out of the account."""
 
-    permission = "accounts.freeze_account"
     title = "Freeze account"
     button = "Freeze"
-    form_class = ReasonForm
     explanation = "From then on no money moves into or out of the account."
-
-    def carry_out(self, data, origin):
-        """Freeze the account."""
-        operations.freeze(self.subject, reason=data["reason"], origin=origin)
-        return "The account is frozen."
+    change = staticmethod(operations.freeze)
+    done = "The account is frozen."
 
 
-class Unfreeze(AccountOperation):
+class Unfreeze(StatusOperation):
     """Lets money move again."""
 
-    permission = "accounts.freeze_account"
     title = "Unfreeze account"
     button = "Unfreeze"
-    form_class = ReasonForm
     explanation = "From then on money moves again."
-
-    def carry_out(self, data, origin):
-        """Unfreeze the account."""
-        operations.unfreeze(self.subject, reason=data["reason"], origin=origin)
-        return "The account is active again."
+    change = staticmethod(operations.unfreeze)
+    done = "The account is active again."
 
 
 class OpenCustomer(Operation):
@@ -187,6 +193,7 @@ class OpenCustomer(Operation):
             password=data["password"],
             name=data["name"],
             email=data["email"],
+            reason=data["reason"],
             origin=origin,
         )
         return f"{self.subject.name} is a customer now, without an account so far."
@@ -226,6 +233,7 @@ class OpenAccount(Operation):
             name=data["name"],
             currency=data["currency"],
             daily_limit_minor=data["daily_limit"],
+            reason=data["reason"],
             origin=origin,
         )
         return f"Account {account.number} is open."

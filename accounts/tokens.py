@@ -56,6 +56,12 @@ def revoke(token: ApiToken, *, origin: Origin, reason: str = "") -> bool:
     return bool(changed)
 
 
+def revoke_all(user, *, origin: Origin, reason: str) -> None:
+    """Make every token of `user` worthless: who changes a password wants to be alone."""
+    for token in ApiToken.objects.valid().filter(user=user):
+        revoke(token, origin=origin, reason=reason)
+
+
 class BearerAuthentication(authentication.BaseAuthentication):
     """Signs in the user behind `Authorization: Bearer <token>` (RFC 6750).
 

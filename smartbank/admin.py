@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.db import transaction
 
+from accounts import tokens
 from accounts.sign_in import SignInForm
 from audit.models import Action
 from audit.operations import Origin, record
@@ -11,6 +12,11 @@ from audit.operations import Origin, record
 
 class StaffSignInForm(SignInForm, AdminAuthenticationForm):
     """Our limit on guessing, and Django's rule that only staff come in."""
+
+    @staticmethod
+    def admits(user) -> bool:
+        """Admit staff; a customer's right password is wrong here, and audited as that."""
+        return user.is_staff
 
 
 class BackOffice(admin.AdminSite):
@@ -24,7 +30,8 @@ class BackOffice(admin.AdminSite):
     enable_nav_sidebar = True
 
     def password_change(self, request, extra_context=None):
-        """Let staff change their own password, and audit it in the same transaction."""
+        """Let staff change their own password, which ends their tokens, and audit it in the same
+        transaction."""
         with transaction.atomic():
             response = super().password_change(request, extra_context)
             if request.method == "POST" and response.status_code == 302:
@@ -34,5 +41,8 @@ class BackOffice(admin.AdminSite):
                     object_type="user",
                     object_id=str(request.user.pk),
                     changed=["password"],
+                )
+                tokens.revoke_all(
+                    request.user, origin=Origin.of(request), reason="Password changed"
                 )
         return response

@@ -4,12 +4,10 @@ from django.contrib import admin
 from django.db.models import Q
 from django.urls import path
 
-from accounts.admin import accounts_named, in_words, money_column, timeline
+from accounts.admin import MOST_ACCOUNTS, accounts_named, in_words, money_column, timeline
 from audit.admin import NOTHING, PeriodFilter, ReadOnlyAdmin, link, short, time_column
 from transfers import staff_views
 from transfers.models import LedgerEntry, Transfer
-
-MOST_ACCOUNTS = 200  # of one name or beginning of a number, when searching what they did
 
 
 def _accounts_named(term: str) -> list[int]:

@@ -8,27 +8,33 @@ from transfers.models import Transfer
 from transfers.orders import Order, Outcome
 
 
-def deposit(account: Account, amount_minor: int, *, reference: str, key: str, origin: Origin):
-    """Credit cash that a customer brought; return the Outcome. Posting the same key again by the
-    same member of staff deposits nothing."""
-    house = cash_account(account.currency)
-    return _post(house, account, amount_minor, reference, key, origin)
+def deposit(account: Account, amount_minor: int, **order) -> Outcome:
+    """Credit cash that a customer brought; return the outcome.
+
+    Takes what `_post` takes by name. The same key again, by the same member of staff, deposits
+    nothing.
+    """
+    return _post(cash_account(account.currency), account, amount_minor, **order)
 
 
-def withdraw(account: Account, amount_minor: int, *, reference: str, key: str, origin: Origin):
-    """Debit cash that a customer takes; return the Outcome. It does not count against the daily
-    limit: the customer is there in person."""
-    house = cash_account(account.currency)
-    return _post(account, house, amount_minor, reference, key, origin)
+def withdraw(account: Account, amount_minor: int, **order) -> Outcome:
+    """Debit cash that a customer takes; return the outcome.
+
+    Takes what `_post` takes by name. It does not count against the daily limit: the customer is
+    there in person.
+    """
+    return _post(account, cash_account(account.currency), amount_minor, **order)
 
 
 def _post(
     sender: Account,
     receiver: Account,
     amount_minor: int,
+    *,
     reference: str,
     key: str,
     origin: Origin,
+    reason: str = "",
 ) -> Outcome:
     order = Order(
         kind=Transfer.Kind.CASH,
@@ -41,5 +47,6 @@ def _post(
         reference=reference,
         key=key,
         origin=origin,
+        audit_details={"reason": reason},
     )
     return operations.post([order])[0]

@@ -145,14 +145,19 @@ class _Book:
         if not refusal or refusal.is_recorded:
             transfer = self._transfer(order, sender, receiver, refusal)
             self.transfers.append(transfer)
+        entries = []
         if not refusal:
-            self._move(transfer, sender, -order.amount_minor)
-            self._move(transfer, receiver, order.amount_minor)
+            entries = [
+                self._move(transfer, sender, -order.amount_minor),
+                self._move(transfer, receiver, order.amount_minor),
+            ]
             if order.kind == Transfer.Kind.PAYMENT:
                 self.used[sender.pk] += order.amount_minor
                 self.spent[sender.pk] += order.amount_minor
-        self.audit += _audit_rows(order, transfer, refusal, sender, self.now)
-        return Outcome(transfer, refusal)
+        outcome = Outcome(transfer, refusal)
+        self.entries += entries
+        self.audit += _audit_rows(order, outcome, sender, entries, self.now)
+        return outcome
 
     def _transfer(self, order, sender, receiver, refusal) -> Transfer:
         status = Transfer.Status.REJECTED if refusal else Transfer.Status.COMPLETED
@@ -176,20 +181,18 @@ class _Book:
             completed_at=None if refusal else self.now,
         )
 
-    def _move(self, transfer: Transfer, account: Account, amount_minor: int) -> None:
+    def _move(self, transfer: Transfer, account: Account, amount_minor: int) -> LedgerEntry:
         account.balance_minor += amount_minor
         account.entry_sequence += 1
         self.moved[account.pk] += amount_minor
-        self.entries.append(
-            LedgerEntry(
-                account=account,
-                sequence=account.entry_sequence,
-                transfer=transfer,
-                amount_minor=amount_minor,
-                balance_after_minor=account.balance_minor,
-                bank_date=self.today,
-                created_at=self.now,
-            )
+        return LedgerEntry(
+            account=account,
+            sequence=account.entry_sequence,
+            transfer=transfer,
+            amount_minor=amount_minor,
+            balance_after_minor=account.balance_minor,
+            bank_date=self.today,
+            created_at=self.now,
         )
 
     def write(self) -> None:
@@ -264,9 +267,9 @@ def _know_their_keys(transfers: list[Transfer]) -> None:
 
 def _audit_rows(
     order: Order,
-    transfer: Transfer | None,
-    refusal: Refusal | None,
+    outcome: Outcome,
     sender: Account | None,
+    entries: list[LedgerEntry],
     now: dt.datetime,
 ) -> list[AuditLog]:
     """[4] Return one row per account concerned: both if money moved, else the caller's own."""
@@ -274,26 +277,29 @@ def _audit_rows(
         "amount_minor": order.amount_minor,
         "currency": order.currency,
         "kind": order.kind,
-        **order.asked_for,
+        **order.audit_details,
     }
-    if refusal:
+    if refusal := outcome.refusal:
         facts |= {"code": refusal.code, **refusal.details}
-    if transfer:
-        action = Action.TRANSFER_REFUSED if refusal else Action.TRANSFER_COMPLETED
-        accounts = (
-            [order.from_account_id]
-            if refusal
-            else [
-                order.from_account_id,
-                order.to_account_id,
-            ]
-        )
-        named = {"object_type": "transfer", "object_id": transfer.public_id}
-    else:
-        action = Action.TRANSFER_NOT_ACCEPTED
-        accounts = [sender.pk if sender and sender.customer_id == order.customer_id else None]
-        named = {"object_type": "transfer", "object_id": ""}
+    write = partial(row, origin=order.origin, created_at=now, **facts)
+
+    if outcome.transfer is None:  # of the accounts named, the one that was the matter
+        end = "to" if refusal.details.get("field") == "to_account_id" else "from"
+        named = {"object_type": "account", "object_id": order.audit_details.get(end, "")}
+        is_own = sender is not None and sender.customer_id == order.customer_id
+        account_id = sender.pk if is_own else None
+        return [write(Action.TRANSFER_NOT_ACCEPTED, account_id=account_id, **named)]
+
+    named = {"object_type": "transfer", "object_id": outcome.transfer.public_id}
+    if refusal:
+        return [write(Action.TRANSFER_REFUSED, account_id=sender.pk, **named)]
     return [
-        row(action, order.origin, created_at=now, account_id=account, **named, **facts)
-        for account in accounts
+        write(
+            Action.TRANSFER_COMPLETED,
+            account_id=entry.account_id,
+            before={"balance_minor": entry.balance_after_minor - entry.amount_minor},
+            after={"balance_minor": entry.balance_after_minor},
+            **named,
+        )
+        for entry in entries
     ]

@@ -30,7 +30,7 @@ class Order:
     key: str = field(default_factory=partial(secrets.token_hex, 32))
     transfer_id: str = field(default_factory=public_ids.new)
     origin: Origin
-    asked_for: dict = field(default_factory=dict)  # the accounts as the caller named them
+    audit_details: dict = field(default_factory=dict)  # what else the audit log should know
 
     @property
     def key_hash(self) -> str:

@@ -62,7 +62,7 @@ def pay(user, payment: Payment, *, origin: Origin) -> Outcome:
                 currency=currency,
                 reference=payment.reference,
                 origin=origin,
-                asked_for={
+                audit_details={
                     "from": payment.from_account_id,
                     "to": payment.to_account_id or payment.to_account_number,
                 },

@@ -6,15 +6,15 @@ from functools import partial
 from django import forms
 
 from accounts.models import Account
-from accounts.staff_forms import LineField, StaffForm, amount_field
+from accounts.staff_forms import LineField, ReasonForm, amount_field
 from transfers.models import Transfer
 
 new_key = partial(secrets.token_hex, 16)
 
 
-class CashForm(StaffForm):
-    """How much cash, and what for. The hidden key is made with the page: however often one page
-    is sent, the money moves once."""
+class CashForm(ReasonForm):
+    """How much cash, what for, and why. The hidden key is made with the page: however often one
+    page is sent, the money moves once."""
 
     amount = amount_field()
     reference = LineField(
@@ -23,6 +23,7 @@ class CashForm(StaffForm):
         help_text="The customer will see it.",
         widget=forms.TextInput(attrs={"class": "vTextField"}),
     )
+    field_order = ["amount", "reference", "reason", "key"]
     key = forms.RegexField(r"\A[0-9a-f]{32}\Z", initial=new_key, widget=forms.HiddenInput)
 
     def __init__(self, *args, account: Account, **kwargs):

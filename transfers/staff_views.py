@@ -29,6 +29,7 @@ class CashOperation(AccountOperation):
             self.subject,
             data["amount"],
             reference=data["reference"],
+            reason=data["reason"],
             key=data["key"],
             origin=origin,
         )
@@ -72,8 +73,10 @@ def _in_words(refusal: Refusal, currency: str) -> str:
     """Return why cash did not move, for the person at the counter."""
     match refusal.code:
         case "insufficient_funds":
-            available = money.display(refusal.details["available_minor"], currency)
-            return f"Refused: only {available} is available."
+            available_minor = refusal.details["available_minor"]
+            if available_minor < 0:  # the bank's own account, on the other side of a deposit
+                return f"Refused: that is more {currency} in cash than the bank’s books can hold."
+            return f"Refused: only {money.display(available_minor, currency)} is available."
         case "account_not_active":
             return "Refused: the account is not active."
         case "idempotency_key_reused":

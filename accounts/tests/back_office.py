@@ -2,15 +2,21 @@
 
 from django.http import HttpResponse
 
+REASON = "Asked for it at the counter"
+
 
 def fill_in(person, url: str, **fields) -> HttpResponse:
-    """Open the form at `url`, fill in `fields`, send it once and return the answer."""
+    """Open the form at `url`, fill in `fields`, send it once and return the answer.
+
+    Without a reason among them, REASON is given where the page asks for one.
+    """
     browser = person.browser
     page = browser.get(url)
     assert page.status_code == 200
     hidden = {one.html_name: one.value() for one in page.context["form"].hidden_fields()}
+    told = {"reason": REASON} if "reason" in page.context["form"].fields else {}
     token = str(page.context["csrf_token"])
-    return browser.post(url, {**hidden, "csrfmiddlewaretoken": token, **fields})
+    return browser.post(url, {**hidden, **told, "csrfmiddlewaretoken": token, **fields})
 
 
 def forge(person, url: str, **fields) -> HttpResponse:

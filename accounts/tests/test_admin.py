@@ -7,9 +7,9 @@ from django.urls import reverse
 
 from accounts import numbers, operations, staff_views, tokens, transactions
 from accounts.models import Account, ApiToken, Customer
-from accounts.tests.back_office import errors, fill_in, forge
+from accounts.tests.back_office import REASON, errors, fill_in, forge
 from audit.models import Action, AuditLog
-from conftest import PASSWORD
+from conftest import PASSWORD, Api
 
 
 def account_page(account, operation="change"):
@@ -74,7 +74,10 @@ def test_a_limit_that_is_no_amount_changes_nothing(manager, reena, audited, type
     assert audited(Action.LIMIT_CHANGED) == []
 
 
-@pytest.mark.parametrize("reason", ["", "   ", "x" * 201, "a\u202eb", "line\nbreak"])
+UNREADABLE = ["", "   ", "x" * 201, "a\u202eb", "line\nbreak"]
+
+
+@pytest.mark.parametrize("reason", UNREADABLE)
 def test_a_change_needs_a_reason_that_can_be_read(manager, reena, audited, reason):
     page = fill_in(manager, account_page(reena.account, "limit"), daily_limit="5", reason=reason)
     assert list(errors(page)) == ["reason"]
@@ -125,7 +128,7 @@ def test_a_busy_bank_answers_503_and_when_to_try_again(teller, reena, monkeypatc
     def busy(*args, **kwargs):
         raise transactions.Busy
 
-    monkeypatch.setattr(operations, "freeze", busy)
+    monkeypatch.setattr(staff_views.Freeze, "change", busy)
     answer = fill_in(teller, account_page(reena.account, "freeze"), reason="r")
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "2"
@@ -154,12 +157,20 @@ def test_a_teller_opens_a_customer_who_can_sign_in(teller, audited):
     assert (customer.user.is_staff, customer.user.is_superuser) == (False, False)
     assert Client().login(username="kavita", password=PASSWORD)
     [row] = audited(Action.CUSTOMER_OPENED)
-    assert (row.actor_id, row.object_id) == (teller.user.pk, customer.public_id)
+    assert (row.actor_id, row.account_id) == (teller.user.pk, None)
+    assert (row.object_type, row.object_id) == ("customer", customer.public_id)
+    assert (row.request_id, row.ip) == (answer.headers["X-Request-ID"], "127.0.0.1")
+    assert row.details == {
+        "reason": REASON,
+        "before": {},
+        "after": {"user_id": customer.user.pk},
+    }
 
 
 @pytest.mark.parametrize(
     ("field", "typed"),
     [
+        *(("reason", typed) for typed in UNREADABLE),
         ("name", ""),
         ("name", "a\x07b"),
         ("username", "two words"),
@@ -167,11 +178,12 @@ def test_a_teller_opens_a_customer_who_can_sign_in(teller, audited):
         ("password_again", "something else 123"),
     ],
 )
-def test_a_customer_with_a_wrong_field_is_not_opened(teller, field, typed):
+def test_a_customer_with_a_wrong_field_is_not_opened(teller, audited, field, typed):
     page = fill_in(teller, reverse("admin:accounts_customer_open"), **{**CUSTOMER, field: typed})
     assert list(errors(page)) == [field]
     assert not Customer.objects.exists()
     assert not User.objects.filter(username="kavita").exists()
+    assert audited(Action.CUSTOMER_OPENED) == []
 
 
 @pytest.mark.parametrize("password", ["short", "password12345", "kavita@example.com"])
@@ -202,6 +214,18 @@ def test_a_teller_opens_an_account_and_the_bank_makes_its_number(teller, reena, 
     assert (account.daily_limit_minor, account.status) == (50_000, "ACTIVE")
     row = audited(Action.ACCOUNT_OPENED)[-1]
     assert (row.actor_id, row.account_id) == (teller.user.pk, account.pk)
+    assert (row.object_type, row.object_id) == ("account", account.public_id)
+    assert (row.request_id, row.ip) == (answer.headers["X-Request-ID"], "127.0.0.1")
+    assert row.details == {
+        "reason": REASON,
+        "before": {},
+        "after": {
+            "customer": reena.customer.public_id,
+            "currency": "JPY",
+            "daily_limit_minor": 50_000,
+            "status": "ACTIVE",
+        },
+    }
 
 
 def test_a_new_account_offers_the_banks_currency_first(teller, reena):
@@ -210,7 +234,13 @@ def test_a_new_account_offers_the_banks_currency_first(teller, reena):
 
 
 @pytest.mark.parametrize(
-    ("field", "typed"), [("name", ""), ("currency", "XXX"), ("daily_limit", "1.234")]
+    ("field", "typed"),
+    [
+        *(("reason", typed) for typed in UNREADABLE),
+        ("name", ""),
+        ("currency", "XXX"),
+        ("daily_limit", "1.234"),
+    ],
 )
 def test_an_account_with_a_wrong_field_is_not_opened(teller, reena, field, typed):
     url = reverse("admin:accounts_account_open", args=[reena.customer.pk])
@@ -523,6 +553,75 @@ def test_setting_a_password_is_audited_if_it_was_set(admin, teller, audited):
     assert answer.status_code == 302
     [row] = audited(Action.USER_CHANGED)
     assert (row.object_id, row.details) == (str(teller.user.pk), {"changed": ["password"]})
+
+
+def revoked_by(person, audited) -> list[tuple]:
+    """Return what was revoked as (token, whose it was, why), all of it by `person`."""
+    rows = audited(Action.TOKEN_REVOKED)
+    assert {row.actor_id for row in rows} <= {person.user.pk}
+    assert {row.object_type for row in rows} <= {"token"}
+    return [(row.object_id, row.details["user_id"], row.details["reason"]) for row in rows]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"usable_password": "true", "password1": "another horse", "password2": "another horse"},
+        {"usable_password": "false", "unset-password": "1"},
+    ],
+    ids=["new password", "no password"],
+)
+def test_who_gets_another_password_loses_all_tokens_and_nobody_else_does(
+    fields, admin, reena, rahul, audited
+):
+    revoked = ApiToken.objects.get(user=reena.user)
+    tokens.revoke(revoked, origin=admin.origin, reason="Before")
+    made = [tokens.create(reena.user, origin=reena.origin) for _ in range(2)]
+    assert [Api(secret).get("/me").status_code for secret, _ in made] == [200, 200]
+
+    url = reverse("admin:auth_user_password_change", args=[reena.user.pk])
+    answer = forge(admin, url, **fields)
+
+    assert answer.status_code == 302
+    assert [Api(secret).get("/me").status_code for secret, _ in made] == [401, 401]
+    assert rahul.api.get("/me").status_code == 200
+    assert revoked_by(admin, audited) == [
+        (revoked.public_id, reena.user.pk, "Before"),
+        *((token.public_id, reena.user.pk, "Password changed") for _, token in made),
+    ]
+    rows = audited(Action.TOKEN_REVOKED)[1:] + audited(Action.USER_CHANGED)
+    assert {row.request_id for row in rows} == {answer.headers["X-Request-ID"]}
+
+
+def test_a_password_that_was_not_set_ends_no_token(admin, teller, reena, audited):
+    url = reverse("admin:auth_user_password_change", args=[reena.user.pk])
+    forge(admin, url, usable_password="true", password1=PASSWORD, password2="else")
+    own = reverse("admin:password_change")
+    fill_in(teller, own, old_password="wrong", new_password1="x" * 20, new_password2="x" * 20)
+    assert [one.api.get("/me").status_code for one in (reena, teller)] == [200, 200]
+    assert audited(Action.TOKEN_REVOKED) == []
+
+
+def test_staff_who_change_their_own_password_stay_signed_in_and_lose_their_tokens(
+    teller, manager, audited
+):
+    browser = teller.browser
+    url = reverse("admin:password_change")
+    new = "another horse battery"
+    token = ApiToken.objects.get(user=teller.user)
+    form = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+    form["csrfmiddlewaretoken"] = str(browser.get(url).context["csrf_token"])
+    assert teller.api.get("/me").status_code == 200
+
+    answer = browser.post(url, form)
+
+    assert answer.status_code == 302
+    assert browser.get("/admin/").status_code == 200
+    assert teller.api.get("/me").status_code == 401
+    assert manager.api.get("/me").status_code == 200
+    assert revoked_by(teller, audited) == [(token.public_id, teller.user.pk, "Password changed")]
+    [row] = audited(Action.TOKEN_REVOKED)
+    assert row.request_id == answer.headers["X-Request-ID"]
 
 
 def test_staff_change_their_own_password_and_that_is_audited(teller, audited):

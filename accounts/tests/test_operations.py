@@ -11,12 +11,20 @@ from accounts.models import Account
 
 def test_a_customer_is_opened_with_a_user_to_sign_in(teller, audited):
     customer = operations.open_customer(
-        username="kiran", password="a long enough one", name="Kiran Das", origin=teller.origin
+        username="kiran",
+        password="a long enough one",
+        name="Kiran Das",
+        reason="Came in person",
+        origin=teller.origin,
     )
     assert authenticate(username="kiran", password="a long enough one") == customer.user
     (row,) = audited("customer.opened")
     assert (row.object_id, row.actor_id) == (customer.public_id, teller.user.pk)
-    assert "Kiran" not in str(row.details)
+    assert row.details == {
+        "reason": "Came in person",
+        "before": {},
+        "after": {"user_id": customer.user.pk},
+    }
 
 
 def test_a_taken_username_opens_nothing(reena, audited, teller):
@@ -30,12 +38,27 @@ def test_a_taken_username_opens_nothing(reena, audited, teller):
 
 def test_an_account_is_opened_empty_and_active_with_a_number_of_the_banks(reena, teller, audited):
     account = operations.open_account(
-        reena.customer, name="Travel", currency="JPY", daily_limit_minor=500, origin=teller.origin
+        reena.customer,
+        name="Travel",
+        currency="JPY",
+        daily_limit_minor=500,
+        reason="Goes to Japan",
+        origin=teller.origin,
     )
     assert (account.status, account.balance_minor, account.currency) == ("ACTIVE", 0, "JPY")
     assert numbers.is_valid(account.number)
     row = audited("account.opened")[-1]
     assert (row.account_id, row.actor_id) == (account.pk, teller.user.pk)
+    assert row.details == {
+        "reason": "Goes to Japan",
+        "before": {},
+        "after": {
+            "customer": reena.customer.public_id,
+            "currency": "JPY",
+            "daily_limit_minor": 500,
+            "status": "ACTIVE",
+        },
+    }
 
 
 def test_a_number_that_is_taken_is_made_anew(reena, teller, monkeypatch):

@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 
+from accounts.tests.back_office import errors
 from accounts.tests.browsing import Page, submit, visit
 from conftest import PASSWORD
 
@@ -77,6 +78,66 @@ def test_signing_in_never_leads_to_another_site(browser, reena, elsewhere):
 def test_staff_who_sign_in_here_come_to_the_back_office(browser, teller):
     assert sign_in(browser, "teller")["Location"] == "/"
     assert browser.get("/")["Location"] == "/admin/"
+
+
+# --- The door of the back office --------------------------------------------------------------
+
+
+def knock(browser, username, password=PASSWORD):
+    """Try to sign in to the back office."""
+    token = str(browser.get("/admin/login/").context["csrf_token"])
+    form = {"username": username, "password": password, "csrfmiddlewaretoken": token}
+    return browser.post("/admin/login/?next=/admin/", form)
+
+
+def test_a_customer_is_no_staff_and_that_is_audited_as_a_failed_sign_in(browser, reena, audited):
+    page = knock(browser, "reena")
+
+    assert page.status_code == 200
+    assert "_auth_user_id" not in browser.session
+    assert browser.get("/")["Location"] == "/login?next=/"
+    assert audited("sign_in.succeeded") == []
+    (row,) = audited("sign_in.failed")
+    assert (row.actor_id, row.account_id, row.object_type) == (None, None, "sign-in")
+    assert row.details == {"user_id": reena.user.pk}
+    assert (row.request_id, row.ip) == (page["X-Request-ID"], "127.0.0.1")
+
+
+def test_the_back_office_does_not_tell_a_right_password_of_a_customer_from_a_wrong_one(
+    browser, reena
+):
+    for password in (PASSWORD, "open sesame"):
+        assert errors(knock(browser, "reena", password)) == {
+            "__all__": [
+                "Please enter the correct username and password for a staff account. "
+                "Note that both fields may be case-sensitive."
+            ]
+        }
+
+
+def test_a_customers_right_password_at_the_back_office_counts_as_a_failure(
+    browser, reena, settings
+):
+    settings.SIGN_IN_FAILURES = 3
+    sign_in(browser, "reena", "open sesame")
+    knock(browser, "reena")
+    assert sign_in(browser, "reena", "open sesame").status_code == 200
+
+    assert Page(sign_in(browser, "reena")).status == 429
+    assert errors(knock(browser, "reena")) == {
+        "__all__": ["Too many attempts. Try again in 15 minutes."]
+    }
+
+
+def test_staff_come_in_by_the_door_of_the_back_office(browser, teller, audited):
+    answer = knock(browser, "teller")
+
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+    assert browser.get("/admin/").status_code == 200
+    assert [row.actor_id for row in audited("sign_in.succeeded")] == [teller.user.pk]
+
+
+# --- Who comes where --------------------------------------------------------------------------
 
 
 def test_a_user_who_is_neither_customer_nor_staff_is_kept_out(browser, django_user_model):

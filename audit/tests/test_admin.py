@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts import operations
+from accounts.models import Account
 from audit.admin import PAGES, NewestPaginator
 from audit.models import Action, AuditLog
 from audit.operations import Origin, record, row
@@ -35,7 +36,7 @@ def test_the_list_shows_who_did_what_to_which_account_and_why(auditor, teller, r
     assert "Account frozen" in page
     assert f'href="{LIST}?actor_id={teller.user.pk}">teller</a>' in page
     account = reverse("admin:accounts_account_change", args=[reena.account.pk])
-    assert f'href="{account}"' in page
+    assert f'<a href="{account}">{reena.account.number}</a>' in page
     found_by_id = reverse("admin:accounts_account_changelist") + f"?q={reena.account.public_id}"
     assert f'href="{found_by_id}"' in page
     assert "Card stolen" in page
@@ -84,9 +85,53 @@ def test_rows_are_found_by_request_object_and_username(auditor, teller, reena, r
     assert len(of_transfer) == 2
     assert found(auditor, q=request_id) == of_transfer
     assert found(auditor, q=f" {transfer_id} ") == of_transfer
-    assert found(auditor, q="reena") == of_transfer
+    by_teller = AuditLog.objects.filter(actor_id=teller.user.pk).order_by("-pk")
+    assert by_teller.exists()
+    assert found(auditor, q="teller") == list(by_teller)
     assert found(auditor, account_id=rahul.account.pk, q=request_id) == [of_transfer[0]]
     assert found(auditor, q="nobody") == []
+
+
+def test_rows_are_found_by_account_number_and_by_customer(auditor, teller, reena, rahul, anita):
+    """Both where the account is concerned and where somebody else only named it."""
+    operations.freeze(rahul.account, reason="r", origin=teller.origin)
+    anita.send(reena, "5")
+    number = rahul.account.number
+    foreign = {"from_account_id": rahul.account.public_id}
+    anita.api.post("/transfers", anita.order(reena, "5") | foreign)
+    concerned = set(AuditLog.objects.filter(account_id=rahul.account.pk))
+    [named] = AuditLog.objects.filter(object_id=rahul.account.public_id, account_id=None)
+    assert named.action == Action.TRANSFER_NOT_ACCEPTED
+    assert {row.action for row in concerned} == {
+        *(Action.ACCOUNT_OPENED, Action.TRANSFER_COMPLETED, Action.ACCOUNT_FROZEN)
+    }
+
+    spaced = f"{number[:4]} {number[4:8]} {number[8:]}"
+    for term in (number, number[:11], spaced, rahul.account.public_id):
+        assert set(found(auditor, q=term)) == {*concerned, named}
+    opened = AuditLog.objects.get(object_id=rahul.customer.public_id)
+    assert set(found(auditor, q=rahul.customer.public_id)) == {*concerned, named, opened}
+    made = AuditLog.objects.filter(actor_id=rahul.user.pk)
+    assert set(found(auditor, q="RAHU")) == {*concerned, named, opened}
+    assert set(found(auditor, q="rahul")) == {*concerned, named, opened, *made}
+
+
+def test_an_account_that_was_only_named_by_its_number_is_found_by_it(auditor, reena, rahul):
+    house = Account.objects.get(house_role="cash:INR")
+    order = {"from_account_id": reena.account.public_id, "to_account_number": house.number}
+    reena.api.post("/transfers", order | {"amount": "5"})
+    [row] = AuditLog.objects.filter(action=Action.TRANSFER_NOT_ACCEPTED)
+    assert (row.object_id, row.account_id) == (house.number, reena.account.pk)
+    for term in (house.number, house.public_id, house.number[:11]):
+        assert row in found(auditor, q=term)
+    assert row not in found(auditor, q=rahul.account.number)
+
+
+def test_a_row_about_an_account_that_is_gone_still_names_its_key(auditor):
+    gone = {"object_type": "account", "object_id": "x", "account_id": 987_654}
+    record(Action.ACCOUNT_FROZEN, Origin(), **gone)
+    url = reverse("admin:accounts_account_change", args=[987_654])
+    assert f'<a href="{url}">987654</a>' in auditor.browser.get(LIST).text
 
 
 def test_rows_are_filtered_by_action_and_by_the_banks_day(auditor, teller, monkeypatch):

@@ -46,8 +46,9 @@ def test_a_completed_transfer_leaves_one_row_for_each_account(reena, rahul, newe
     monkeypatch.setattr(timezone, "now", lambda: moment)
     sent = order(reena, rahul, reference="canary-reference").json()
     rows = newest(since)
-    assert [row.account_id for row in rows] == [reena.account.pk, rahul.account.pk]
-    for row in rows:
+    balances = [(reena, 500_000, 497_500), (rahul, 300_000, 302_500)]
+    for row, (person, before, after) in zip(rows, balances, strict=True):
+        assert row.account_id == person.account.pk
         assert row.action == "transfer.completed"
         assert row.created_at == moment
         assert (row.object_type, row.object_id) == ("transfer", sent["id"])
@@ -58,6 +59,8 @@ def test_a_completed_transfer_leaves_one_row_for_each_account(reena, rahul, newe
             "kind": "PAYMENT",
             "from": reena.account.public_id,
             "to": rahul.account.public_id,
+            "before": {"balance_minor": before},
+            "after": {"balance_minor": after},
         }
 
 
@@ -105,19 +108,29 @@ def test_a_stopped_account_is_named_by_its_side(side, reena, rahul, newest):
 
 
 def attempts(reena, rahul) -> dict:
-    """What is refused without a transfer: the wrong members, the code and the account to audit."""
-    mine, theirs = reena.account, rahul.account
+    """What is refused without a transfer: the wrong members, the refusal's details, the account to
+    audit, and the id of the account that was the matter, as the caller named it."""
+    mine, theirs = reena.account, rahul.account.public_id
+    house = Account.objects.get(house_role="cash:INR").public_id
+    no_sender = {"code": "account_not_found", "field": "from_account_id"}
+    no_receiver = {"code": "account_not_found", "field": "to_account_id"}
     return {
-        "foreign sender": ({"from_account_id": theirs.public_id}, "account_not_found", None),
-        "unknown sender": ({"from_account_id": UNKNOWN_ID}, "account_not_found", None),
-        "unknown receiver": ({"to_account_id": UNKNOWN_ID}, "account_not_found", mine.pk),
-        "bank's account": (
-            {"to_account_id": Account.objects.get(house_role="cash:INR").public_id},
-            "account_not_found",
+        "foreign sender": ({"from_account_id": theirs}, no_sender, None, theirs),
+        "unknown sender": ({"from_account_id": UNKNOWN_ID}, no_sender, None, UNKNOWN_ID),
+        "unknown receiver": ({"to_account_id": UNKNOWN_ID}, no_receiver, mine.pk, UNKNOWN_ID),
+        "bank's account": ({"to_account_id": house}, no_receiver, mine.pk, house),
+        "same account": (
+            {"to_account_id": mine.public_id},
+            {"code": "same_account"},
             mine.pk,
+            mine.public_id,
         ),
-        "same account": ({"to_account_id": mine.public_id}, "same_account", mine.pk),
-        "other currency": ({"currency": "USD"}, "currency_mismatch", mine.pk),
+        "other currency": (
+            {"currency": "USD"},
+            {"code": "currency_mismatch"},
+            mine.pk,
+            mine.public_id,
+        ),
     }
 
 
@@ -133,21 +146,24 @@ def attempts(reena, rahul) -> dict:
     ],
 )
 def test_an_attempt_that_leaves_no_transfer_leaves_one_row(attempt, reena, rahul, newest):
-    wrong, code, account_id = attempts(reena, rahul)[attempt]
+    wrong, refusal, account_id, named = attempts(reena, rahul)[attempt]
     since = mark()
     asked = reena.order(rahul, "25.00") | wrong
     response = reena.api.post("/transfers", asked, X_Request_ID="mine")
-    assert response.json()["code"] == code
+    assert response.json()["code"] == refusal["code"]
     (row,) = newest(since)
     assert row.action == "transfer.not_accepted"
     assert row.account_id == account_id
-    assert (row.object_type, row.object_id) == ("transfer", "")
+    assert (row.object_type, row.object_id) == ("account", named)
     assert (row.actor_id, row.request_id, row.ip) == (reena.user.pk, "mine", "127.0.0.1")
-    assert row.details["code"] == code
-    assert (row.details["from"], row.details["to"]) == (
-        asked["from_account_id"],
-        asked["to_account_id"],
-    )
+    assert row.details == {
+        "amount_minor": 2_500,
+        "currency": asked.get("currency", "INR"),
+        "kind": "PAYMENT",
+        "from": asked["from_account_id"],
+        "to": asked["to_account_id"],
+        **refusal,
+    }
 
 
 def test_an_account_that_was_asked_for_by_number_is_named_by_it(reena, rahul, newest):
@@ -156,6 +172,7 @@ def test_an_account_that_was_asked_for_by_number_is_named_by_it(reena, rahul, ne
     del asked["to_account_id"]
     reena.api.post("/transfers", asked)
     (row,) = newest(since)
+    assert (row.object_type, row.object_id) == ("account", "000000000098")
     assert row.details["to"] == "000000000098"
 
 

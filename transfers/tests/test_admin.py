@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from accounts import bank_day, operations
 from accounts.models import Account, AccountDailyUsage, ApiToken, Customer
-from accounts.tests.back_office import errors, fill_in, forge
+from accounts.tests.back_office import REASON, errors, fill_in, forge
 from audit.models import Action, AuditLog
 from transfers.models import LedgerEntry, Transfer
 from transfers.operations import timezone as clock
@@ -51,19 +51,36 @@ def test_a_teller_takes_in_cash(teller, reena, audited):
     rows = [
         one for one in audited(Action.TRANSFER_COMPLETED) if one.object_id == transfer.public_id
     ]
-    assert {one.account_id for one in rows} == {house.pk, reena.account.pk}
-    for row in rows:
-        assert row.actor_id == teller.user.pk
+    balances = [(house, -500_000, -512_050), (reena.account, 500_000, 512_050)]
+    for row, (account, before, after) in zip(rows, balances, strict=True):
+        assert (row.actor_id, row.account_id) == (teller.user.pk, account.pk)
         assert row.request_id == answer.headers["X-Request-ID"]
         assert row.ip == "127.0.0.1"
-        assert row.details["amount_minor"] == 12_050
+        assert row.details == {
+            "amount_minor": 12_050,
+            "currency": "INR",
+            "kind": "CASH",
+            "reason": REASON,
+            "before": {"balance_minor": before},
+            "after": {"balance_minor": after},
+        }
 
 
-def test_a_teller_pays_out_cash_outside_the_daily_limit(teller, meera):
+def test_a_teller_pays_out_cash_outside_the_daily_limit(teller, meera, audited):
     answer = fill_in(teller, cash_page("withdraw", meera.account), amount="450")
     assert answer.status_code == 302
     assert meera.balance() == 5_000
     assert not AccountDailyUsage.objects.filter(account=meera.account).exists()
+    rows = audited(Action.TRANSFER_COMPLETED)[-2:]
+    assert [(row.account_id, row.actor_id) for row in rows] == [
+        (meera.account.pk, teller.user.pk),
+        (operations.cash_account("INR").pk, teller.user.pk),
+    ]
+    moved = {"amount_minor": 45_000, "currency": "INR", "kind": "CASH", "reason": REASON}
+    assert [row.details for row in rows] == [
+        {**moved, "before": {"balance_minor": 50_000}, "after": {"balance_minor": 5_000}},
+        {**moved, "before": {"balance_minor": -50_000}, "after": {"balance_minor": -5_000}},
+    ]
 
 
 @pytest.mark.parametrize(("direction", "balance"), [("deposit", 510_000), ("withdraw", 490_000)])
@@ -75,6 +92,7 @@ def test_a_form_sent_twice_moves_cash_once_and_says_the_same(direction, balance,
         "csrfmiddlewaretoken": str(page.context["csrf_token"]),
         "key": page.context["form"]["key"].value(),
         "amount": "100",
+        "reason": REASON,
     }
 
     answers = [browser.post(url, form, follow=True) for _ in range(3)]
@@ -95,9 +113,9 @@ def test_two_pages_are_two_deposits(teller, reena):
 def test_a_page_sent_again_with_another_amount_asks_first(teller, reena):
     url = cash_page("deposit", reena.account)
     key = teller.browser.get(url).context["form"]["key"].value()
-    forge(teller, url, key=key, amount="100")
+    forge(teller, url, key=key, amount="100", reason=REASON)
 
-    page = forge(teller, url, key=key, amount="200")
+    page = forge(teller, url, key=key, amount="200", reason=REASON)
 
     assert page.status_code == 200
     assert "sent before" in errors(page)["__all__"][0]
@@ -114,9 +132,17 @@ def test_cash_that_is_not_there_is_refused_and_the_page_can_be_sent_again(teller
     assert meera.balance() == 50_000
     [row] = audited(Action.TRANSFER_REFUSED)
     assert (row.account_id, row.actor_id) == (meera.account.pk, teller.user.pk)
-    assert row.details["code"] == "insufficient_funds"
+    assert row.details == {
+        "amount_minor": 50_001,
+        "currency": "INR",
+        "kind": "CASH",
+        "reason": REASON,
+        "code": "insufficient_funds",
+        "available_minor": 50_000,
+    }
 
-    again = forge(teller, url, amount="500", key=page.context["form"]["key"].value())
+    key = page.context["form"]["key"].value()
+    again = forge(teller, url, amount="500", reason=REASON, key=key)
     assert again.status_code == 302
     assert meera.balance() == 0
 
@@ -129,19 +155,34 @@ def test_no_cash_moves_on_a_frozen_account(direction, teller, reena):
     assert reena.balance() == 500_000
 
 
+def test_a_deposit_beyond_what_the_books_can_hold_is_refused_in_plain_words(
+    teller, make_customer, monkeypatch
+):
+    person = make_customer("reena", currency="KWD")
+    monkeypatch.setattr("accounts.money.MAX_BALANCE_MINOR", 500_100)
+    page = fill_in(teller, cash_page("deposit", person.account), amount="0.101")
+    assert errors(page) == {
+        "__all__": ["Refused: that is more KWD in cash than the bank’s books can hold."]
+    }
+    assert person.balance() == 500_000
+    assert fill_in(teller, cash_page("deposit", person.account), amount="0.1").status_code == 302
+
+
 @pytest.mark.parametrize(
     ("field", "typed"),
     [
         *(("amount", typed) for typed in ["", "0", "-5", "1.234", "1e3", "5 0", "９", "9" * 14]),
         ("reference", "x" * 141),
         ("reference", "a\u202eb"),
+        *(("reason", typed) for typed in ["", "   ", "x" * 201, "a\u202eb", "line\nbreak"]),
         ("key", "approval:7"),
         ("key", ""),
     ],
 )
-def test_a_wrong_field_moves_nothing(field, typed, teller, reena, books):
+@pytest.mark.parametrize("direction", ["deposit", "withdraw"])
+def test_a_wrong_field_moves_nothing(direction, field, typed, teller, reena, books):
     before = books()
-    page = fill_in(teller, cash_page("deposit", reena.account), **{"amount": "10", field: typed})
+    page = fill_in(teller, cash_page(direction, reena.account), **{"amount": "10", field: typed})
     assert page.status_code == 200
     assert list(errors(page)) == [field]
     assert books() == before
@@ -158,7 +199,7 @@ def test_cash_is_for_those_with_the_permission(direction, role, expected, reques
     assert person.browser.get(url).status_code == expected
     assert forge(person, url).status_code == expected  # without fields: nothing to carry out
     if expected == 403:
-        assert forge(person, url, amount="10", key="a" * 32).status_code == 403
+        assert forge(person, url, amount="10", reason="r", key="a" * 32).status_code == 403
     page = person.browser.get(account_page(reena.account)).text
     assert (f'href="{url}"' in page) == (expected == 200)
     assert books() == before
@@ -169,7 +210,7 @@ def test_customers_strangers_and_forms_without_token_move_no_cash(
     direction, teller, reena, rahul, books
 ):
     url = cash_page(direction, rahul.account)
-    form = {"amount": "10", "key": "a" * 32}
+    form = {"amount": "10", "reason": "r", "key": "a" * 32}
     before = books()
     assert forge(reena, url, **form).status_code == 302
     assert Client().post(url, form).status_code == 302
@@ -184,7 +225,7 @@ def test_nobody_pays_themself(direction, reena, books):
     url = cash_page(direction, reena.account)
     before = books()
     assert reena.browser.get(url).status_code == 403
-    assert forge(reena, url, amount="10", key="a" * 32).status_code == 403
+    assert forge(reena, url, amount="10", reason="r", key="a" * 32).status_code == 403
     assert url not in reena.browser.get(account_page(reena.account)).text
     assert books() == before
 
@@ -262,6 +303,7 @@ def test_every_list_and_page_can_be_read(role, request, one_of_each):
             assert page.status_code == 200
             assert "style=" not in page.text.replace("style-src", "")
             assert "<script>" not in page.text
+            assert "/history/" not in page.text or model in (User, Group)
 
 
 @pytest.mark.parametrize(
@@ -280,6 +322,14 @@ def test_each_role_reads_what_its_permissions_name(role, hidden, request, one_of
 def test_an_unknown_row_is_not_found(model, admin):
     for key in ("987654321", "x", "9" * 40):
         assert admin.browser.get(page_of(model, "change", key)).status_code == 404
+
+
+@pytest.mark.parametrize("model", READ_ONLY)
+def test_what_is_read_only_has_no_history_but_the_audit_log(model, admin, teller, one_of_each):
+    url = page_of(model, "history", one_of_each[model].pk)
+    for person in (admin, teller):
+        assert person.browser.get(url).status_code == 404
+        assert forge(person, url).status_code == 404
 
 
 @pytest.mark.parametrize("model", READ_ONLY)

@@ -66,6 +66,28 @@ def test_one_refused_order_changes_nothing_about_its_neighbours(order, reena, ra
     assert (reena.balance(), rahul.balance()) == (499_800, 300_200)
 
 
+def test_each_order_of_one_call_is_audited_with_what_it_changed(order, reena, rahul, audited):
+    operations.post(
+        [
+            order(reena, rahul, 100),
+            order(reena, rahul, 900_000),  # refused: changes nothing
+            order(rahul, reena, 300, audit_details={"reason": "Why not"}),
+        ]
+    )
+    assert [
+        (row.account_id, row.details["before"], row.details["after"], row.details.get("reason"))
+        for row in audited("transfer.completed")[-4:]
+    ] == [
+        (reena.account.pk, {"balance_minor": 500_000}, {"balance_minor": 499_900}, None),
+        (rahul.account.pk, {"balance_minor": 300_000}, {"balance_minor": 300_100}, None),
+        (rahul.account.pk, {"balance_minor": 300_100}, {"balance_minor": 299_800}, "Why not"),
+        (reena.account.pk, {"balance_minor": 499_900}, {"balance_minor": 500_200}, "Why not"),
+    ]
+    [refused] = audited("transfer.refused")
+    assert refused.account_id == reena.account.pk
+    assert not {"before", "after"} & refused.details.keys()
+
+
 def test_a_key_twice_in_one_call_pays_once(order, reena, rahul):
     first, again, other = operations.post(
         [order(reena, rahul, amount, key="k") for amount in (100, 100, 200)]
