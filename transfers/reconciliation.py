@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from accounts import bank_day
+from accounts import bank_day, numbers
 from accounts.models import Account, AccountDailyUsage
 from audit.models import Action, AuditLog
 from transfers.models import LedgerEntry, Transfer
@@ -21,6 +21,14 @@ from transfers.orders import fingerprint
 CHUNK = 1_000  # rows a query; also ids in one IN list
 
 _TRANSFER_ACTIONS = [Action.TRANSFER_COMPLETED, Action.TRANSFER_REFUSED]
+_ACCOUNT_ACTIONS = [
+    Action.ACCOUNT_OPENED,
+    Action.LIMIT_CHANGED,
+    Action.ACCOUNT_FROZEN,
+    Action.ACCOUNT_UNFROZEN,
+]
+# What callers and staff said on the way; a transfer does not repeat it.
+_NOT_IN_TRANSFERS = {"from", "to", "reason"}
 _RECEIPT_ACTIONS = {
     Transfer.Receipt.CONFIRMED: Action.RECEIPT_CONFIRMED,
     Transfer.Receipt.DISPUTED: Action.RECEIPT_DISPUTED,
@@ -62,19 +70,22 @@ class Reconciliation:
 
     def _transfers(self) -> Iterator[str]:
         for chunk in self._chunks("transfers", Transfer.objects.all()):
-            entries = defaultdict(list)
-            for entry in LedgerEntry.objects.filter(transfer__in=[one.pk for one in chunk]):
-                entries[entry.transfer_id].append(entry)
-            audit = defaultdict(list)
-            for row in AuditLog.objects.filter(object_id__in=[one.public_id for one in chunk]):
-                audit[row.object_id].append(row)
+            ids = [one.pk for one in chunk]
+            entries = _grouped(LedgerEntry.objects.filter(transfer__in=ids), "transfer_id")
+            names = [one.public_id for one in chunk]
+            audit = _grouped(AuditLog.objects.filter(object_id__in=names), "object_id")
             parties = {one.from_account_id for one in chunk} | {one.to_account_id for one in chunk}
             currencies = dict(Account.objects.filter(pk__in=parties).values_list("pk", "currency"))
+            reversals = _grouped(Transfer.objects.filter(reverses__in=ids), "reverses_id")
             for transfer in chunk:
                 self._count(transfer)
-                for what in _wrong_with(
-                    transfer, entries[transfer.pk], audit[transfer.public_id], currencies
-                ):
+                evidence = _Evidence(
+                    entries[transfer.pk],
+                    audit[transfer.public_id],
+                    reversals[transfer.pk],
+                    currencies,
+                )
+                for what in _wrong_with(transfer, evidence):
                     yield f"transfer {transfer.public_id}: {what}"
 
     def _count(self, transfer: Transfer) -> None:
@@ -93,7 +104,10 @@ class Reconciliation:
         entries = self._entries()
         entry = next(entries, None)
         totals = Counter()
-        for chunk in self._chunks("accounts", Account.objects.all()):
+        for chunk in self._chunks("accounts", Account.objects.select_related("customer")):
+            ids = [account.pk for account in chunk]
+            changes = AuditLog.objects.filter(account_id__in=ids, action__in=_ACCOUNT_ACTIONS)
+            changes = _grouped(changes.order_by("pk"), "account_id")
             for account in chunk:
                 balance = sequence = 0
                 while entry and entry.account_id == account.pk:
@@ -115,6 +129,9 @@ class Reconciliation:
                     yield f"account {account.number}: the last entry should be {sequence}"
                 if account.held_minor != self._held[account.pk]:
                     yield f"account {account.number}: what is held is wrong"
+                if account.kind == Account.Kind.CUSTOMER:
+                    for what in _changed_unseen(account, changes[account.pk]):
+                        yield f"account {account.number}: {what}"
                 totals[account.currency] += account.balance_minor
         for currency, total in totals.items():
             if total:
@@ -177,50 +194,120 @@ class Reconciliation:
         self.progress(what, self.rows[what])
 
 
-def _wrong_with(
-    transfer: Transfer,
-    entries: list[LedgerEntry],
-    audit: list[AuditLog],
-    currencies: dict[int, str],
-) -> Iterator[str]:
-    """Yield what is wrong with one transfer, given everything that belongs to it."""
-    sender, receiver, amount = (
-        transfer.from_account_id,
-        transfer.to_account_id,
-        transfer.amount_minor,
-    )
-    ordered = fingerprint(sender, receiver, amount, transfer.currency, transfer.reference)
-    if transfer.fingerprint != ordered:
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """Everything that belongs to one transfer."""
+
+    entries: list[LedgerEntry]
+    audit: list[AuditLog]
+    reversals: list[Transfer]
+    currencies: dict[int, str]
+
+
+def _wrong_with(transfer: Transfer, evidence: _Evidence) -> Iterator[str]:
+    """Yield what is wrong with one transfer."""
+    sender, receiver = transfer.from_account_id, transfer.to_account_id
+    amount, currency = transfer.amount_minor, transfer.currency
+    if transfer.fingerprint != fingerprint(sender, receiver, amount, currency, transfer.reference):
         yield "it is not what was ordered (fingerprint)"
-    if not transfer.currency == currencies.get(sender) == currencies.get(receiver):
+    if not currency == evidence.currencies.get(sender) == evidence.currencies.get(receiver):
         yield "its currency is not that of both accounts"
     if transfer.bank_date != bank_day.of(transfer.created_at):
         yield "its bank date is not the day it was made"
+    if transfer.reversed_minor != sum(
+        one.amount_minor for one in evidence.reversals if one.status == Transfer.Status.COMPLETED
+    ):
+        yield "its reversals do not add up"
 
-    completed = transfer.status == Transfer.Status.COMPLETED
-    moved = sorted((entry.account_id, entry.amount_minor) for entry in entries)
-    if moved != (sorted([(sender, -amount), (receiver, amount)]) if completed else []):
-        yield "its entries are not what it moved"
-    if any(entry.bank_date != transfer.bank_date for entry in entries):
-        yield "an entry has another bank date"
-
-    written = sorted(
-        (row.action, row.account_id, row.details.get("amount_minor"))
-        for row in audit
-        if row.action in _TRANSFER_ACTIONS
+    moved = sorted(
+        (one.account_id, one.amount_minor, one.bank_date, one.created_at)
+        for one in evidence.entries
     )
-    if completed:
-        expected = [(Action.TRANSFER_COMPLETED, account, amount) for account in (sender, receiver)]
-    elif transfer.status == Transfer.Status.REJECTED:
-        expected = [(Action.TRANSFER_REFUSED, sender, amount)]
-    else:
-        expected = []
-    if written != sorted(expected):
-        yield "it is not in the audit log as it should be"
+    then = (transfer.bank_date, transfer.completed_at)
+    completed = transfer.status == Transfer.Status.COMPLETED
+    if moved != (
+        sorted([(sender, -amount, *then), (receiver, amount, *then)]) if completed else []
+    ):
+        yield "its entries are not what it moved"
+    if _audited(evidence.audit) != _to_be_audited(transfer, evidence.entries):
+        yield "the audit log tells another story"
+    yield from _wrong_receipt(transfer, evidence.audit)
 
-    receipts = [row.action for row in audit if row.action in _RECEIPT_ACTIONS.values()]
+
+def _audited(rows: list[AuditLog]) -> list[tuple]:
+    """Return what the audit log says about a transfer, comparable with `_to_be_audited`."""
+    told = [
+        (
+            *(row.action, row.account_id, row.actor_id, row.request_id, row.created_at),
+            {name: row.details[name] for name in row.details.keys() - _NOT_IN_TRANSFERS},
+        )
+        for row in rows
+        if row.action in _TRANSFER_ACTIONS
+    ]
+    return sorted(told, key=repr)  # any order will do, if it is the same on both sides
+
+
+def _to_be_audited(transfer: Transfer, entries: list[LedgerEntry]) -> list[tuple]:
+    """Return what the audit log must say about a transfer."""
+    facts = {
+        "amount_minor": transfer.amount_minor,
+        "currency": transfer.currency,
+        "kind": transfer.kind,
+    }
+    origin = (transfer.caller_id, transfer.request_id, transfer.created_at)
+    if transfer.status == Transfer.Status.REJECTED:
+        facts |= {"code": transfer.failure_code, **transfer.failure_details}
+        return [(Action.TRANSFER_REFUSED, transfer.from_account_id, *origin, facts)]
+    told = [
+        (
+            *(Action.TRANSFER_COMPLETED, entry.account_id, *origin),
+            facts
+            | {
+                "before": {"balance_minor": entry.balance_after_minor - entry.amount_minor},
+                "after": {"balance_minor": entry.balance_after_minor},
+            },
+        )
+        for entry in entries
+    ]
+    return sorted(told, key=repr)
+
+
+def _wrong_receipt(transfer: Transfer, audit: list[AuditLog]) -> Iterator[str]:
+    """Yield what is wrong with what the receiver said."""
+    given = [
+        (row.action, row.details.get("received_minor"))
+        for row in audit
+        if row.action in _RECEIPT_ACTIONS.values()
+    ]
     said = _RECEIPT_ACTIONS.get(transfer.receipt_status)
-    if receipts != ([said] if said else []):
+    if given != ([(said, transfer.received_minor)] if said else []):
         yield "its receipt is not in the audit log as it should be"
-    if (transfer.received_minor == amount) != (transfer.receipt_status == "CONFIRMED"):
+    confirmed = transfer.receipt_status == Transfer.Receipt.CONFIRMED
+    is_equal = transfer.received_minor == transfer.amount_minor
+    if not confirmed == is_equal == (transfer.confirmed_at is not None):
         yield "its receipt does not fit the amount received"
+
+
+def _changed_unseen(account: Account, changes: list[AuditLog]) -> Iterator[str]:
+    """Yield what about an account is not as its audited changes have left it."""
+    told = {}
+    for row in changes:
+        told |= row.details.get("after", {})
+    is_now = {
+        "customer": account.customer.public_id,
+        "currency": account.currency,
+        "daily_limit_minor": account.daily_limit_minor,
+        "status": account.status,
+    }
+    for name, value in is_now.items():
+        if told.get(name) != value:
+            yield f"its {name} is {value}, the audit log says {told.get(name)}"
+    if not numbers.is_valid(account.number):
+        yield "its number has wrong check digits"
+
+
+def _grouped(rows: QuerySet, column: str) -> dict[object, list]:
+    groups = defaultdict(list)
+    for row in rows:
+        groups[getattr(row, column)].append(row)
+    return groups

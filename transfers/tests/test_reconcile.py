@@ -64,10 +64,13 @@ LAST_ENTRY = LAST.format("ledger_entries")
         (f"UPDATE ledger_entries SET sequence = 77 WHERE id = {LAST_ENTRY}", "is missing"),
         (
             f"UPDATE ledger_entries SET balance_after_minor = 1 WHERE id = {LAST_ENTRY}",
-            "wrong balance",
+            "another story",
         ),
         (f"UPDATE ledger_entries SET amount_minor = 1 WHERE id = {LAST_ENTRY}", "entries are not"),
-        (f"UPDATE ledger_entries SET bank_date = '2020-01-01' WHERE id = {LAST_ENTRY}", "date"),
+        (
+            f"UPDATE ledger_entries SET bank_date = '2020-01-01' WHERE id = {LAST_ENTRY}",
+            "entries are",
+        ),
         ("UPDATE transfers SET amount_minor = 1 WHERE reference = 'Rent'", "{rent}"),
         ("UPDATE transfers SET reference = 'Bribe' WHERE reference = 'Rent'", "{rent}"),
         ("UPDATE transfers SET bank_date = '2020-01-01' WHERE reference = 'Rent'", "{rent}"),
@@ -88,18 +91,51 @@ LAST_ENTRY = LAST.format("ledger_entries")
             "completed_at = NULL WHERE reference = 'Rent'",
             "{rent}",
         ),
+        *[
+            (f"UPDATE transfers SET {change} WHERE reference = 'Rent'", "{rent}")
+            for change in (
+                "kind = 'CASH'",
+                "reversed_minor = 1",
+                "request_id = 'another'",
+                "completed_at = '2001-01-01'",
+                "created_at = '2001-01-01'",
+                "confirmed_at = NULL",
+                "caller_id = {rahul_user}",
+            )
+        ],
+        *[
+            (f"UPDATE transfers SET {change} WHERE status = 'REJECTED'", "another story")
+            for change in (
+                "failure_code = 'daily_limit_exceeded'",
+                """failure_details = '{{"available_minor": 1}}'""",
+                "kind = 'CASH'",
+            )
+        ],
+        *[
+            (f"UPDATE accounts SET {change} WHERE id = {{reena}}", "{number}: its " + named)
+            for change, named in (
+                ("daily_limit_minor = 100000000", "daily_limit_minor is 100000000"),
+                ("status = 'FROZEN'", "status is FROZEN"),
+                ("customer_id = {rahul_customer}", "customer is"),
+            )
+        ],
+        ("UPDATE accounts SET number = '123456789012' WHERE id = {reena}", "123456789012: its num"),
+        ("UPDATE ledger_entries SET created_at = '2001-01-01' WHERE id = " + LAST_ENTRY, "entries"),
+        ("UPDATE audit_logs SET actor_id = 0 WHERE object_id = '{rent}'", "{rent}"),
+        ("UPDATE audit_logs SET request_id = 'x' WHERE object_id = '{rent}'", "{rent}"),
+        ("DELETE FROM audit_logs WHERE action = 'account.opened'", "the audit log says None"),
         ("DELETE FROM transfers WHERE status = 'REJECTED'", "no transfer"),
         ("DELETE FROM transfers WHERE reference = 'Rent'", "0 was sent"),
         ("DELETE FROM transfers WHERE kind = 'CASH'", "no such transfer"),
         ("UPDATE account_daily_usage SET used_minor = 1 WHERE account_id = {reena}", "10000 was"),
         ("DELETE FROM account_daily_usage WHERE account_id = {reena}", "missing, 10000 was sent"),
-        ("DELETE FROM audit_logs WHERE action = 'transfer.refused'", "audit log"),
+        ("DELETE FROM audit_logs WHERE action = 'transfer.refused'", "another story"),
         ("DELETE FROM audit_logs WHERE action = 'receipt.confirmed'", "{rent}: its receipt"),
-        ("UPDATE audit_logs SET account_id = 0 WHERE action = 'transfer.refused'", "audit log"),
+        ("UPDATE audit_logs SET account_id = 0 WHERE action = 'transfer.refused'", "another story"),
         ("UPDATE audit_logs SET details = '{{}}' WHERE object_id = '{rent}'", "{rent}"),
     ],
 )
-def test_what_is_broken_by_hand_is_found_and_named(bank, break_it, reena, sql, named):
+def test_what_is_broken_by_hand_is_found_and_named(bank, break_it, reena, rahul, sql, named):
     house = connection.cursor()
     house.execute("SELECT id FROM accounts WHERE kind = 'HOUSE'")
     names = {
@@ -107,6 +143,8 @@ def test_what_is_broken_by_hand_is_found_and_named(bank, break_it, reena, sql, n
         "number": reena.account.number,
         "rent": Transfer.objects.get(reference="Rent").public_id,
         "house": house.fetchone()[0],
+        "rahul_user": rahul.user.pk,
+        "rahul_customer": rahul.customer.pk,
     }
     break_it(sql.format(**names))
 
