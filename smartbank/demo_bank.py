@@ -18,6 +18,7 @@ from transfers import cash
 
 EMAIL_DOMAIN = "demo.smartbank.example"
 CURRENCY = "INR"
+REASON = "Opened for the demo"
 
 # Opening deposit and daily limit. Meera's first transfer of 25.00 to Rahul is part of the demo, so
 # after it she has 500.00 and he has 3,000.00.
@@ -62,6 +63,7 @@ def open_bank() -> None:
             reference="Opening deposit",
             key=f"demo-opening-{username}",
             origin=origin,
+            reason=REASON,
         )
 
 
@@ -87,6 +89,7 @@ def _account(username: str, name: str, limit: str, origin: Origin) -> Account:
         password=DEMO_PASSWORD,
         name=name,
         email=f"{username}@{EMAIL_DOMAIN}",
+        reason=REASON,
         origin=origin,
     )
     return customer.accounts.first() or operations.open_account(
@@ -94,6 +97,7 @@ def _account(username: str, name: str, limit: str, origin: Origin) -> Account:
         name="Savings",
         currency=CURRENCY,
         daily_limit_minor=money.parse(limit, CURRENCY),
+        reason=REASON,
         origin=origin,
     )
 
