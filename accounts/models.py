@@ -78,7 +78,8 @@ class AccountQuerySet(models.QuerySet):
         that MariaDB reads an IN list through a temporary table and locks in another order.
         """
         ids = sorted(set(ids))
-        assert len(ids) < 1000, "chunk the work: MariaDB locks long IN lists out of order"
+        if len(ids) >= 1000:
+            raise ValueError("Chunk the work: MariaDB locks long IN lists out of order.")
         return {account.pk: account for account in self._lock(ids)}
 
     def _lock(self, ids: list[int]) -> list["Account"]:

@@ -7,7 +7,7 @@ numbers them:
 
     [1] receive and validate the input      smartbank.strict_json, transfers.serializers
     [2] business validation                 `decide`
-    [3] one atomic database transaction     `post`, `_write`
+    [3] one atomic database transaction     `post`, `_Book.write`
     [4] audit log                           `_audit_rows`, in that same transaction
     [5] answer success or failure           transfers.api
     [6] the receiver checks what arrived    transfers.receipts
@@ -206,7 +206,8 @@ class _Book:
                 balance_minor=F("balance_minor") + _per_key("pk", self.moved),
                 entry_sequence=F("entry_sequence") + _per_key("pk", entries),
             )
-            assert touched == len(entries), "a locked account was not updated"
+            if touched != len(entries):  # not an assert: python -O must not drop it
+                raise RuntimeError("A locked account was not updated.")
             LedgerEntry.objects.bulk_create(self.entries)
         self._write_usage()
         AuditLog.objects.bulk_create(self.audit)
