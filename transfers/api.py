@@ -53,10 +53,6 @@ class ReceiptNotPossible(exceptions.APIException):
     default_code = "receipt_not_possible"
 
 
-class TransferPagination(KeysetPagination):
-    """Transfers, newest first."""
-
-
 class EntryPagination(KeysetPagination):
     """Entries by their sequence in the account."""
 
@@ -66,7 +62,7 @@ class EntryPagination(KeysetPagination):
 class TransferViewSet(viewsets.GenericViewSet):
     """`/transfers`."""
 
-    pagination_class = TransferPagination
+    pagination_class = KeysetPagination
 
     def create(self, request):
         """Carry out a payment and answer with its outcome, the first or the replayed one."""
