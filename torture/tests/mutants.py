@@ -1,0 +1,277 @@
+"""Broken banks: the WSGI application under test with one deliberate fault in it.
+
+Only the tests start a server on this module; the environment variable MUTANT names the fault. Where
+a constraint of the database would hide the fault (it stands behind the code for that reason), the
+constraint is dropped as well, and the docstring says so.
+"""
+
+import os
+import secrets
+from dataclasses import replace
+
+from django.db import OperationalError, connection
+from django.utils import timezone
+
+from smartbank.wsgi import application  # noqa: F401  (gunicorn asks for it)
+
+from accounts import money, transactions  # isort: skip  (the line above makes Django ready)
+from accounts.models import Account, AccountQuerySet  # isort: skip
+from audit.models import AuditLog  # isort: skip
+from transfers import operations  # isort: skip
+from transfers.models import LedgerEntry, Transfer  # isort: skip
+
+
+def no_lock():
+    """Accounts are read without FOR UPDATE."""
+    AccountQuerySet._lock = _read
+
+
+def unsorted_locks():
+    """Accounts are locked one by one, in the order in which they are named."""
+
+    def lock(self, ids):
+        shuffled = sorted(ids, key=lambda _: secrets.randbelow(100))
+        return [self.select_for_update().get(pk=key) for key in shuffled]
+
+    AccountQuerySet._lock = lock
+
+
+def insert_before_lock():
+    """A row that refers to the account is inserted before the account is locked."""
+    post = operations._post
+
+    def insert_first(orders):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO account_daily_usage (account_id, bank_date, used_minor) "
+                "VALUES (%s, '2000-01-01', 0) ON DUPLICATE KEY UPDATE used_minor = 0",
+                [orders[0].from_account_id],
+            )
+        return post(orders)
+
+    operations._post = insert_first
+
+
+def absolute_balance_write():
+    """Balances are read before the lock, and written back as a value and not as a difference."""
+    lock = AccountQuerySet._lock
+    write = operations._Book.write
+
+    def read_then_lock(self, ids):
+        before = {account.pk: account.balance_minor for account in _read(self, ids)}
+        accounts = lock(self, ids)
+        for account in accounts:
+            account.balance_minor = before[account.pk]
+        return accounts
+
+    def write_values(self):
+        write(self)
+        for key in self.moved:
+            value = self.accounts[key].balance_minor
+            Account.objects.filter(pk=key).update(balance_minor=value)
+
+    AccountQuerySet._lock = read_then_lock
+    operations._Book.write = write_values
+
+
+def key_outside_the_transaction():
+    """The key is stored after the commit, in a transaction of its own."""
+    run = transactions.run
+
+    def run_then_store(work):
+        orders = work.args[0]
+        unkeyed = [replace(order, key=secrets.token_hex(8)) for order in orders]
+        known = [
+            Transfer.objects.filter(caller_id=one.caller_id, key_hash=one.key_hash).exists()
+            for one in orders
+        ]
+        if any(known):
+            return run(work)
+        outcomes = run(lambda: work.func(unkeyed))
+        for order, outcome in zip(orders, outcomes, strict=True):
+            if outcome.transfer:
+                row = Transfer.objects.filter(pk=outcome.transfer.pk)
+                row.update(key_hash=order.key_hash)
+        return outcomes
+
+    _patch_run(run_then_store)
+
+
+def swallowed_deadlock():
+    """Nothing is locked first, and a deadlock at the update of a balance is passed over."""
+    AccountQuerySet._lock = _read
+
+    def write(self):
+        Transfer.objects.bulk_create(self.transfers)
+        for key, amount in self.moved.items():
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute(
+                        "UPDATE accounts SET balance_minor = balance_minor + %s, "
+                        "entry_sequence = entry_sequence + 1 WHERE id = %s",
+                        [amount, key],
+                    )
+            except OperationalError:
+                pass
+        LedgerEntry.objects.bulk_create(self.entries)
+        self._write_usage()
+        AuditLog.objects.bulk_create(self.audit)
+
+    operations._Book.write = write
+
+
+def statement_retry():
+    """After a lost connection the statement is run again on a new one, and not the transaction."""
+    wrapper = type(connection)
+    create_cursor = wrapper.create_cursor
+
+    class Stubborn:
+        def __init__(self, database):
+            self.database = database
+            self.cursor = create_cursor(database)
+
+        def execute(self, sql, args=None):
+            try:
+                return self.cursor.execute(sql, args)
+            except OperationalError as error:
+                if not transactions.is_lost_connection(error):
+                    raise
+                in_transaction = not self.database.get_autocommit()
+                self.database.connection = self.database.get_new_connection(
+                    self.database.get_connection_params()
+                )
+                self.database.connection.autocommit(not in_transaction)
+                self.cursor = create_cursor(self.database)
+                return self.cursor.execute(sql, args)
+
+        def __getattr__(self, name):
+            return getattr(self.cursor, name)
+
+        def __iter__(self):
+            return iter(self.cursor)
+
+    wrapper.create_cursor = lambda self, name=None: Stubborn(self)
+
+
+def usage_outside_the_lock():
+    """What was sent today is read before the lock is there."""
+    _look_before_the_lock(
+        "_used_today", lambda orders, used_today: used_today(orders, timezone.now())
+    )
+
+
+def audit_after_commit():
+    """The audit rows are written after the commit."""
+    run = transactions.run
+    rows = {}
+
+    def run_then_audit(work):
+        outcomes = run(work)
+        for outcome in outcomes:
+            if outcome.transfer:
+                AuditLog.objects.bulk_create(rows.pop(outcome.transfer.public_id, []))
+        return outcomes
+
+    write = operations._Book.write
+
+    def keep_for_later(self):
+        for row in self.audit:
+            rows.setdefault(row.object_id, []).append(row)
+        self.audit = []
+        write(self)
+
+    operations._Book.write = keep_for_later
+    _patch_run(run_then_audit)
+
+
+def float_amount():
+    """Amounts are read as binary floats."""
+    parse = money.parse
+
+    def parse_float(text, currency):
+        parse(text, currency)  # still refuses what is no amount
+        return int(float(text) * 100)
+
+    money.parse = parse_float
+
+
+def missing_unique_key():
+    """Keys are looked up before the lock, and no unique key stands behind that."""
+    _drop_the_unique_key()
+    _look_before_the_lock("_transfers_under_keys", lambda orders, known: known(orders))
+
+
+def double_apply_on_lost_commit():
+    """After a lost reply to COMMIT the order is posted again as if it were another."""
+    run = transactions.run
+
+    def run_as_new(work):
+        attempts = []
+
+        def once():
+            attempts.append(1)
+            orders = work.args[0]
+            if len(attempts) > 1:
+                orders = [replace(one, key=f"{one.key}-{len(attempts)}") for one in orders]
+            return work.func(orders)
+
+        return run(once)
+
+    _patch_run(run_as_new)
+
+
+def _read(self, ids):
+    return list(self.filter(pk__in=ids).order_by("pk")) if ids else []
+
+
+def _look_before_the_lock(name, look):
+    """Let the look-up called `name` return what was there before the transaction's lock."""
+    post, original = operations._post, getattr(operations, name)
+    seen = {}
+
+    def look_first(orders):
+        seen[id(orders)] = look(orders, original)
+        return post(orders)
+
+    operations._post = look_first
+    setattr(operations, name, lambda orders, *rest: seen.pop(id(orders)))
+
+
+def _patch_run(run):
+    class Patched:
+        Busy = transactions.Busy
+
+    Patched.run = staticmethod(run)
+    operations.transactions = Patched
+
+
+def _drop_the_unique_key():
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW INDEX FROM transfers WHERE Key_name='one_transfer_per_caller_and_key'")
+        if cursor.fetchall():
+            cursor.execute(
+                "ALTER TABLE transfers ADD INDEX caller_only (caller_id), "
+                "DROP INDEX one_transfer_per_caller_and_key"
+            )
+    connection.close()
+
+
+MUTANTS = {
+    mutant.__name__: mutant
+    for mutant in (
+        no_lock,
+        unsorted_locks,
+        insert_before_lock,
+        absolute_balance_write,
+        key_outside_the_transaction,
+        swallowed_deadlock,
+        statement_retry,
+        usage_outside_the_lock,
+        audit_after_commit,
+        float_amount,
+        missing_unique_key,
+        double_apply_on_lost_commit,
+    )
+}
+if name := os.environ.get("MUTANT"):
+    MUTANTS[name]()
