@@ -26,6 +26,9 @@ VERDICTS = {
 }
 ORDERS = ("order", "bad", "reuse")
 NO_VERDICT = {None, 500, 502, 503}
+NEVER = float("inf")
+BEFORE = (-NEVER, -NEVER)  # before all clients, as what opened the bank
+SOMETIME = (-NEVER, NEVER)  # nobody knows when
 REFUSAL_OF_STATUS = {402: "insufficient_funds", 429: "daily_limit_exceeded"}
 
 
@@ -405,7 +408,10 @@ class Checker:
         return sender.user_pk, hashlib.sha256(key.encode()).hexdigest()
 
     def _timelines(self) -> dict[int, "Timeline"]:
-        spans = {}
+        spans = {
+            one.pk: BEFORE if one.pk <= self.cast.last_opening else SOMETIME
+            for one in self.books.transfers
+        }
         for name, key in self.intents.items():
             for one in self.books.by_key.get(name, []):
                 spans[one.pk] = _span(self.history.orders(key))
@@ -419,12 +425,9 @@ class Timeline:
     of its first verdict. What opened the bank happened before everything.
     """
 
-    ALWAYS = (float("-inf"), float("-inf"))
-    NEVER = float("inf")
-
     def __init__(self, entries: list[tuple], spans: dict[int, tuple[float, float]]):
         self._balances = [0, *(after for _, _, _, after in entries)]
-        times = [self.ALWAYS, *(spans.get(transfer, self.ALWAYS) for _, transfer, _, _ in entries)]
+        times = [BEFORE, *(spans.get(transfer, SOMETIME) for _, transfer, _, _ in entries)]
         self._invoked = [invoked for invoked, _ in times]
         self._known = [known for _, known in times]
         # A version cannot be there before all those before it have been invoked ...
@@ -459,9 +462,9 @@ class Timeline:
 def _span(attempts: list[dict]) -> tuple[float, float]:
     """Return when an intent was first sent, and when its verdict was first known."""
     if not attempts:
-        return Timeline.ALWAYS
+        return SOMETIME
     known = [one["t1"] for one in attempts if one["status"] in VERDICTS["order"]]
-    return min(one["t0"] for one in attempts), min(known, default=Timeline.NEVER)
+    return min(one["t0"] for one in attempts), min(known, default=NEVER)
 
 
 def _wrong_transfer(record: dict) -> str | None:

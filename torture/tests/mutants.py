@@ -9,7 +9,7 @@ import os
 import secrets
 from dataclasses import replace
 
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
 from smartbank.wsgi import application  # noqa: F401  (gunicorn asks for it)
@@ -122,7 +122,7 @@ def swallowed_deadlock():
 
 def statement_retry():
     """After a lost connection the statement is run again on a new one, and not the transaction."""
-    wrapper = type(connection)
+    wrapper = type(connections["default"])
     create_cursor = wrapper.create_cursor
 
     class Stubborn:
@@ -133,7 +133,7 @@ def statement_retry():
         def execute(self, sql, args=None):
             try:
                 return self.cursor.execute(sql, args)
-            except OperationalError as error:
+            except self.database.Database.OperationalError as error:
                 if not transactions.is_lost_connection(error):
                     raise
                 in_transaction = not self.database.get_autocommit()
