@@ -15,7 +15,7 @@ from django.db import (
 
 Result = TypeVar("Result")
 
-MAX_ATTEMPTS = 8
+MAX_ATTEMPTS = 24  # with the pauses below, enough to sit out a database's restart
 MAX_SECONDS = 12
 
 # Error numbers of MariaDB, MySQL, Galera and TiDB. All of them leave nothing behind, or, when the
@@ -87,6 +87,7 @@ def _number(error: Exception) -> object:
 
 
 def _pause(attempt: int, error: Exception) -> float:
-    """Return seconds to wait: random up to a doubling bound, so that two losers part ways."""
-    first, longest = (0.1, 2.0) if is_lost_connection(error) else (0.005, 0.25)
+    """Return seconds to wait: random up to a doubling bound, so that two losers part ways. The
+    longest pause is what a database that is back may still be kept waiting for."""
+    first, longest = (0.1, 0.5) if is_lost_connection(error) else (0.005, 0.25)
     return random.uniform(0, min(longest, first * 2**attempt))
