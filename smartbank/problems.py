@@ -7,7 +7,7 @@ import logging
 import sys
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import resolve
@@ -90,7 +90,8 @@ def from_exception(request: HttpRequest, error: Exception) -> HttpResponse:
         error = exceptions.PermissionDenied()
     if isinstance(error, exceptions.APIException):
         return _from_api_exception(request, error)
-    if isinstance(error, Busy | OperationalError | InterfaceError):
+    # InternalError is the drivers' word for numbers below 1000: the server's own files and disk.
+    if isinstance(error, Busy | OperationalError | InterfaceError | InternalError):
         logger.error("database unavailable", exc_info=error, extra={"request": request})
         return busy(request)
     if isinstance(error, SuspiciousOperation):
