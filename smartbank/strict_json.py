@@ -47,10 +47,15 @@ class OneWayJSONRenderer(JSONRenderer):
 
 
 def charset(media_type: str) -> str:
-    """Return the charset that a Content-Type names, in lower case; JSON's own is utf-8."""
+    """Return the charset that a Content-Type names, in lower case; JSON's own is utf-8.
+
+    Several are returned as one that does not exist: two readers could each take another.
+    """
     header = Message()
     header["Content-Type"] = media_type or ""
-    return str(header.get_param("charset") or "utf-8").lower()
+    parameters = header.get_params(failobj=[])
+    named = [str(value).lower() for name, value in parameters if name.lower() == "charset"]
+    return " ".join(named) if named else "utf-8"
 
 
 def loads(body: bytes) -> dict:
