@@ -9,7 +9,7 @@ from pathlib import Path
 import environ
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 
 env = environ.Env()
 if env.bool("SMARTBANK_READ_DOTENV", default=True):
@@ -91,16 +91,23 @@ DATABASE["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=120)
 DATABASE["CONN_HEALTH_CHECKS"] = True  # a restarted database costs no request
 DATABASE.setdefault("OPTIONS", {})
 if DATABASE["ENGINE"] == "django.db.backends.mysql":
+    # For requests wsgi.py sets 15: only a migration or a report may need longer.
+    _seconds = env.int("DATABASE_READ_SECONDS", default=4 * 3600)
     DATABASE["OPTIONS"] |= {
         "charset": "utf8mb4",
         "isolation_level": "read committed",
         # Every wait has an end, in seconds; reading outlasts a lock wait, which outlasts a commit.
-        # For requests wsgi.py sets 15: only a migration or a report may need longer.
         "connect_timeout": 3,
-        "read_timeout": env.int("DATABASE_READ_SECONDS", default=4 * 3600),
+        "read_timeout": _seconds + 1,  # the server gives up first, and says why
         "write_timeout": 15,
+        # The server bounds what it does for us too: a statement whose answer nobody awaits any
+        # more, a wait for a table that is being altered, and, if we froze or lost our power, how
+        # long our locks outlive us. The first comment is SQL to MariaDB only, the second to MySQL.
         "init_command": "SET sql_mode='STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,"
-        "NO_ENGINE_SUBSTITUTION', time_zone='+00:00', innodb_lock_wait_timeout=5",
+        "NO_ENGINE_SUBSTITUTION', time_zone='+00:00', "
+        f"innodb_lock_wait_timeout=5, lock_wait_timeout={_seconds}"
+        f"/*M! , max_statement_time={_seconds}, idle_transaction_timeout={_seconds} */"
+        f"/*!80000 , max_execution_time={_seconds * 1000}, wait_timeout={_seconds} */",
     }
     DATABASE["TEST"] = {"CHARSET": "utf8mb4"}
 else:
