@@ -1,4 +1,4 @@
-"""A private, throw-away MariaDB (or MySQL) server for tests, benchmarks and fault injection.
+"""A private, throw-away MariaDB or MySQL server for tests, benchmarks and fault injection.
 
     with Server() as server:
         run_something(DATABASE_URL=server.url("smartbank"))
@@ -15,37 +15,15 @@ import os
 import random
 import re
 import secrets
-import select
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-UNPACKED = ROOT / "var" / "cache" / "mariadb"
-DEBIAN_PACKAGES = ("mariadb-server-core", "mariadb-client-core")
-
-# /usr/sbin is not on an ordinary Debian user's PATH; the others are where packagers put servers.
-USUAL_PLACES = (
-    "/usr/sbin",
-    "/usr/bin",
-    "/usr/libexec",
-    "/usr/local/sbin",
-    "/usr/local/bin",
-    "/opt/homebrew/opt/mariadb/bin",
-    "/usr/local/opt/mariadb/bin",
-    "/opt/homebrew/opt/mysql/bin",
-    "/usr/local/opt/mysql/bin",
-    "/usr/local/mysql/bin",
-)
-
-# Socket paths may have about 104 bytes; $TMPDIR on macOS alone uses half of them.
-SHORT_TMP = "/tmp" if os.path.isdir("/tmp") else None
+from smartbank.database_programs import SHORT_TMP, Unavailable, find_server
 
 # Below every system's range for outgoing connections: such a connection could otherwise take the
 # port while the server is down, and a client that retries could even connect to itself.
@@ -54,184 +32,6 @@ PORTS = range(20000, 32000)
 INSTALL_SECONDS = 120
 START_SECONDS = 60
 STOP_SECONDS = 60
-DOWNLOAD_SECONDS = 600
-
-
-class Unavailable(Exception):
-    """There is no server to be had, or it died; the message tells a person why in plain words."""
-
-
-# --- Finding or fetching a server -------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Binaries:
-    """Where a database server's programs are.
-
-    `install_db` is None for MySQL, whose server initialises its data directory itself. `tree` is
-    the directory that an unpacked server's packages share, and `libraries` are the places in it
-    for LD_LIBRARY_PATH; a server that the system installed has neither.
-    """
-
-    server: Path
-    install_db: Path | None
-    tree: Path | None = None
-    libraries: tuple[Path, ...] = ()
-
-    @property
-    def is_mysql(self):
-        """Whether this is a MySQL, not a MariaDB."""
-        return self.install_db is None
-
-
-def find_server() -> Binaries:
-    """Return a usable server: installed, unpacked earlier, or else fetched now with apt-get.
-
-    Raises Unavailable, saying what the person can do, if there is none and none can be fetched.
-    """
-    return _installed() or _unpacked() or _fetch()
-
-
-def _installed():
-    """A server found on PATH or in the usual places, or None."""
-    path = os.pathsep.join([os.environ.get("PATH", ""), *USUAL_PLACES])
-    for name in ("mariadbd", "mysqld"):
-        server = shutil.which(name, path=path)
-        banner = _banner(server) if server else ""
-        if "MariaDB" in banner:
-            # The server's own directory first: two installations must not be mixed.
-            own_first = os.pathsep.join([str(Path(server).parent), path])
-            install_db = shutil.which("mariadb-install-db", path=own_first)
-            if install_db and shutil.which("my_print_defaults", path=own_first):
-                return Binaries(Path(server), Path(install_db))
-        elif banner:
-            return Binaries(Path(server), None)
-    return None
-
-
-def _banner(server, environment=None):
-    """What `server --version` prints; empty if it does not run, say for want of a library."""
-    command = [str(server), "--version"]
-    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=30, check=False
-        )
-        if done.returncode == 0:
-            return done.stdout
-    return ""
-
-
-def _unpacked():
-    """The server that an earlier run unpacked into var/cache/mariadb, or None."""
-    server = UNPACKED / "usr/sbin/mariadbd"
-    install_db = UNPACKED / "usr/bin/mariadb-install-db"
-    libraries = (*UNPACKED.glob("usr/lib/*-linux-*"), *UNPACKED.glob("lib/*-linux-*"))
-    if not _banner(server, {"LD_LIBRARY_PATH": _joined(libraries)}):
-        return None
-    return Binaries(server, install_db, UNPACKED, libraries)
-
-
-def _joined(paths):
-    return os.pathsep.join(map(str, paths))
-
-
-def _fetch():
-    """Get MariaDB from the Debian or Ubuntu archive: as root installed, else only unpacked."""
-    from smartbank.bootstrap import locked  # here, because the guard runs this file by itself
-
-    if not shutil.which("apt-get") or not shutil.which("dpkg"):
-        raise Unavailable(
-            "No MariaDB or MySQL server found on this machine: install one "
-            "(macOS: brew install mariadb), or set DATABASE_URL=mysql://..., "
-            "or run only the SQLite part with: python3 manage.py test --sqlite"
-        )
-    with locked("database server"):
-        found = _installed() or _unpacked()  # the run we waited for may have fetched it
-        if found is None:
-            if os.geteuid() == 0:
-                _apt_install()
-            else:
-                _apt_unpack()
-            found = _installed() or _unpacked()
-    if found is None:
-        raise Unavailable("apt-get brought a MariaDB that does not run on this machine.")
-    return found
-
-
-def _apt_install():
-    """Install the two packages without a service; the commands are printed before they run."""
-    _apt("update", "-q", show=True)
-    _apt("install", "-q", "-y", "--no-install-recommends", *DEBIAN_PACKAGES, show=True)
-
-
-def _apt_unpack():
-    """Download the packages with a private apt state and unpack them; needs no root."""
-    print("   Fetching MariaDB (10 MB) into var/cache/mariadb; nothing is installed.", flush=True)
-    with tempfile.TemporaryDirectory(prefix="smartbank-apt-", dir=SHORT_TMP) as scratch:
-        options = _private_apt(Path(scratch))
-        _apt(*options, "update", "-q")
-        install = ("install", "-q", "-y", "--download-only", "--no-install-recommends")
-        _apt(*options, *install, *DEBIAN_PACKAGES)
-
-        # Renamed into place when complete, so that a half-unpacked tree is never used.
-        UNPACKED.parent.mkdir(parents=True, exist_ok=True)
-        tree = Path(tempfile.mkdtemp(prefix="mariadb-", dir=UNPACKED.parent))
-        try:
-            for package in Path(scratch, "cache/archives").glob("*.deb"):
-                _run_quietly(["dpkg", "-x", str(package), str(tree)])
-            shutil.rmtree(UNPACKED, ignore_errors=True)
-            tree.rename(UNPACKED)
-        finally:
-            shutil.rmtree(tree, ignore_errors=True)
-
-
-def _private_apt(scratch):
-    """apt-get options that keep all its state in `scratch` but know what dpkg has installed."""
-    for directory in ("state/lists/partial", "cache/archives/partial"):
-        (scratch / directory).mkdir(parents=True)
-    return (
-        *("-o", f"Dir::State={scratch}/state"),
-        *("-o", f"Dir::Cache={scratch}/cache"),
-        *("-o", "Dir::State::status=/var/lib/dpkg/status"),
-        *("-o", "Debug::NoLocking=1"),
-    )
-
-
-def _apt(*arguments, show=False):
-    command = ["apt-get", *arguments]
-    if show:
-        print("   Running:", " ".join(command), flush=True)
-    _run_quietly(command)
-
-
-def _run_quietly(command):
-    """Run a packaging command; raise Unavailable with its last words if it fails."""
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=DOWNLOAD_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise Unavailable(
-            f"{command[0]} did not finish within {DOWNLOAD_SECONDS} seconds, so there is no "
-            "MariaDB to test on: check the network, or set DATABASE_URL=mysql://..."
-        ) from None
-    if done.returncode != 0:
-        last_words = "\n".join(done.stdout.strip().splitlines()[-5:])
-        raise Unavailable(
-            f"{command[0]} failed, so there is no MariaDB to test on: check the network, "
-            f"or set DATABASE_URL=mysql://... Its last words:\n{last_words}"
-        )
-
-
-# --- Running it -------------------------------------------------------------------------------
 
 
 class Server:
@@ -239,14 +39,16 @@ class Server:
 
     `durable=True` flushes the log to disk at every commit, as a bank must: without it neither a
     durability test nor a benchmark means anything. `extra_options` go to the server as they are
-    and win over ours. The databases named in `databases` exist once it has started.
+    and win over ours. The databases named in `databases` exist once it has started. `engine` is
+    "mariadb", "mysql", or None for what this machine has.
 
     Attributes, valid from `start()` to `stop()`: `socket` and `error_log` (paths), `port` (TCP on
-    127.0.0.1), `version` (such as "10.11.14-MariaDB"), `pid`. Socket, port and data survive
-    `kill()` and `restart()`. Not safe for use by several threads at once.
+    127.0.0.1), `version` (such as "10.11.14-MariaDB" or "9.7.4"), `pid`. Socket, port and data
+    survive `kill()` and `restart()`. Not safe for use by several threads at once.
     """
 
-    def __init__(self, durable=False, extra_options=(), databases=("smartbank",)):
+    def __init__(self, durable=False, extra_options=(), databases=("smartbank",), engine=None):
+        self.engine = engine
         self.durable = durable
         self.extra_options = tuple(extra_options)
         self.databases = tuple(databases)
@@ -276,13 +78,13 @@ class Server:
         return self._process is not None
 
     def start(self):
-        """Make a fresh, empty server and return when it answers (about 1 second).
+        """Make a fresh, empty server and return when it answers: 1 second, with MySQL 4.
 
         Raises Unavailable, with the end of the server's log, if it does not get that far.
         """
         if self._directory:
             raise RuntimeError("This server is started already; restart() keeps its data.")
-        self._binaries = find_server()
+        self._binaries = find_server(self.engine)
         self._owner = os.getpid()
         self._directory = Path(tempfile.mkdtemp(prefix="smartbank-db-", dir=SHORT_TMP))
         self._guard = _start_guard(self._directory)
@@ -348,27 +150,20 @@ class Server:
 
     def _link_tree(self):
         """Make a short path to an unpacked server: its scripts break on spaces in theirs."""
-        self._tree = None
         if self._binaries.tree:
-            self._tree = self._directory / "tree"
-            self._tree.symlink_to(self._binaries.tree)
-
-    def _path(self, path):
-        """`path`, seen through the short link if it is a part of an unpacked server."""
-        return self._tree / path.relative_to(self._binaries.tree) if self._tree else path
-
-    def _environment(self):
-        environment = dict(os.environ)
-        if self._binaries.libraries:
-            environment["LD_LIBRARY_PATH"] = _joined(map(self._path, self._binaries.libraries))
-        return environment
+            link = self._directory / "tree"
+            link.symlink_to(self._binaries.tree)
+            self._binaries = self._binaries.through(link)
 
     def _common_options(self):
         """What the server needs both to initialise its data directory and to run."""
         options = [f"--datadir={self._directory}/data"]
-        if self._tree:
-            base = self._tree / "usr"
+        if self._binaries.tree:
+            base = self._binaries.tree / "usr"
             options += [f"--basedir={base}", f"--lc-messages-dir={base}/share/mysql"]
+        if self._binaries.is_mysql:
+            # No certificate, so no TLS over TCP: PyMySQL would use it and mysqlclient would not.
+            options.append("--auto-generate-certs=OFF")
         if os.geteuid() == 0:
             options.append("--user=root")  # as root it refuses to run unless told whom to run as
         return options
@@ -386,15 +181,11 @@ class Server:
     def _initialise(self):
         """Make the data directory."""
         if self._binaries.is_mysql:
-            command = [str(self._binaries.server), "--no-defaults", "--initialize-insecure"]
+            program, how = self._binaries.server, ["--initialize-insecure"]
         else:
-            command = [
-                str(self._path(self._binaries.install_db)),
-                "--no-defaults",
-                "--auth-root-authentication-method=normal",
-                "--skip-test-db",
-            ]
-        process = self._spawn(command + self._common_options())
+            program = self._binaries.install_db
+            how = ["--auth-root-authentication-method=normal", "--skip-test-db"]
+        process = self._spawn(program, how)
         try:
             process.wait(INSTALL_SECONDS)
         except subprocess.TimeoutExpired:
@@ -404,10 +195,7 @@ class Server:
 
     def _launch(self):
         """Start the server process and wait until it answers."""
-        command = [
-            str(self._path(self._binaries.server)),
-            "--no-defaults",  # first, or the server does not know it
-            *self._common_options(),
+        options = [
             f"--socket={self.socket}",
             f"--port={self.port}",
             "--bind-address=127.0.0.1",
@@ -423,18 +211,21 @@ class Server:
             "--local-infile=0",
         ]
         if self._binaries.is_mysql:
-            command += ["--mysqlx=OFF", "--secure-file-priv=NULL"]
+            options += ["--mysqlx=OFF", "--secure-file-priv=NULL"]
         else:
-            command.append(f"--secure-file-priv={self._directory}/data")
-        self._spawn([*command, *self.extra_options])
+            options.append(f"--secure-file-priv={self._directory}/data")
+        self._spawn(self._binaries.server, [*options, *self.extra_options])
         self._wait_until_it_answers()
 
-    def _spawn(self, command):
+    def _spawn(self, program, options):
         """Start a process that Ctrl-C does not reach and that the guard knows about."""
+        command, environment = self._binaries.command(program)
+        # --no-defaults comes first, or the programs do not know it.
+        command += ["--no-defaults", *self._common_options(), *options]
         with self.error_log.open("ab") as log:
             self._process = subprocess.Popen(
                 command,
-                env=self._environment(),
+                env={**os.environ, **environment},
                 cwd=self._directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -498,48 +289,13 @@ def _greeting(path):
     return version.group() if version else ""
 
 
-# --- The guard: a process of its own that outlives ours by a moment ---------------------------
-
-
 def _start_guard(directory):
     """Start the guard of `directory`; it learns process ids through its standard input."""
     return subprocess.Popen(
-        [sys.executable, "-I", str(Path(__file__).resolve()), str(directory)],
+        [sys.executable, "-I", str(Path(__file__).with_name("throwaway_guard.py")), str(directory)],
         bufsize=0,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-
-
-def _stand_guard(directory):
-    """Wait for the end of the process that started us; end its server, remove `directory`.
-
-    That process writes the server's id, or 0 when there is none. Its end shows as end of input,
-    or, if a forked child of it still holds our input open, as a change of our parent.
-    """
-    parent = os.getppid()
-    pid = 0
-    while os.getppid() == parent:
-        if select.select([0], [], [], 1)[0]:
-            told = os.read(0, 1024).split()
-            if not told:
-                break
-            pid = int(told[-1])
-    if pid:
-        with contextlib.suppress(OSError):
-            os.killpg(pid, signal.SIGKILL)
-    _remove(directory)
-
-
-def _remove(directory):
-    """Remove a directory in which a dying process may still write for a moment."""
-    deadline = time.monotonic() + STOP_SECONDS
-    while os.path.exists(directory) and time.monotonic() < deadline:
-        shutil.rmtree(directory, ignore_errors=True)
-        time.sleep(0.02)
-
-
-if __name__ == "__main__":
-    _stand_guard(sys.argv[1])
