@@ -70,7 +70,11 @@ def test_every_name_in_the_environment_is_explained_and_every_explained_name_is_
 
 def our_commands() -> list[str]:
     """Return the names of all commands of this project's own."""
-    return ["test", "torture", *sorted(path.stem for path in ROOT.glob("*/management/commands/[a-z]*.py"))]
+    return [
+        "test",
+        "torture",
+        *sorted(path.stem for path in ROOT.glob("*/management/commands/[a-z]*.py")),
+    ]
 
 
 @pytest.mark.parametrize("command", our_commands())

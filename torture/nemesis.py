@@ -30,7 +30,7 @@ WEIGHTS = {
 FAULTS = [LOST_ANSWERS, LOST_COMMITS, *WEIGHTS]
 ON_SQLITE = [LOST_ANSWERS, "worker-kill", "server-kill", "worker-pause", "rolling-restart"]
 PAUSE_SECONDS = 1.2  # the mean time between two faults
-LOST_COMMIT_SHARE = 0.04
+LOST_COMMIT_SHARE = 0.05
 
 
 class Nemesis:
