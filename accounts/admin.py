@@ -10,6 +10,7 @@ from operator import attrgetter
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.urls import path, reverse
@@ -361,6 +362,13 @@ class SuperusersAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request, obj=None):
         return request.user.is_superuser
+
+    def history_view(self, request, object_id, extra_context=None):
+        """Show the history. Raises PermissionDenied before looking whether there is such a row,
+        so that its answer says nothing to those who may not know."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return super().history_view(request, object_id, extra_context)
 
     def save_related(self, request, form, formsets, change):
         """Save what belongs to the row, and audit the change in the same transaction."""

@@ -28,6 +28,7 @@ def for_customers(view):
 class SignInView(LoginView):
     """`/login`. Afterwards `next` is opened if it is on this site, else the home page."""
 
+    http_method_names = ["get", "head", "post", "options"]  # Django reads a PUT as a POST
     template_name = "login.html"
     authentication_form = SignInForm
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import Http404
@@ -70,7 +71,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
     def get_object(self, request, object_id, from_field=None):
-        """Return the row. Raises Http404, where Django would lead back to the index."""
+        """Return the row. Raises PermissionDenied before looking for it, so that the answer says
+        nothing to those who may not see it, and Http404 where Django would lead to the index."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         found = super().get_object(request, object_id, from_field)
         if found is None:
             raise Http404

@@ -3,11 +3,15 @@
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.db import transaction
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_http_methods
 
 from accounts import tokens
 from accounts.sign_in import SignInForm
 from audit.models import Action
 from audit.operations import Origin, record
+
+as_forms_do = require_http_methods(["GET", "HEAD", "POST"])
 
 
 class StaffSignInForm(SignInForm, AdminAuthenticationForm):
@@ -28,6 +32,16 @@ class BackOffice(admin.AdminSite):
     site_url = None
     login_form = StaffSignInForm
     enable_nav_sidebar = True
+
+    def admin_view(self, view, cacheable=False):
+        """Return the page behind the door for staff. Django would read a PUT or DELETE as a GET:
+        here they are refused, whoever asks."""
+        return as_forms_do(super().admin_view(view, cacheable))
+
+    @method_decorator(as_forms_do)
+    def login(self, request, extra_context=None):
+        """Show the door, and open it to staff."""
+        return super().login(request, extra_context)
 
     def password_change(self, request, extra_context=None):
         """Let staff change their own password, which ends their tokens, and audit it in the same
