@@ -1,6 +1,8 @@
 """A live demo bank for the tests: `manage.py demo`, and its server, on a database of their own.
 
 Nothing here reads or writes the `.env` or the demo bank of the project's folder.
+
+And what the tests by chance share: `--hypothesis-profile=long` makes them try fifty times as much.
 """
 
 import os
@@ -11,11 +13,14 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -162,3 +167,79 @@ def curl():
     """Skip the test where there is no curl."""
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed: the documented curl commands were not run")
+
+
+# --- Tests by chance --------------------------------------------------------------------------
+
+LONG, TIMES = "long", 50
+hypothesis.settings.register_profile(LONG, max_examples=TIMES * 100, deadline=None)
+
+
+@dataclass(frozen=True)
+class Chance:
+    """How much is tried by chance, and from which seed on."""
+
+    seed: int
+    settings: hypothesis.settings
+    record: Callable[[str, str], None]
+
+    def seeded(self, test):
+        """Return the Hypothesis test, or state machine, that starts from this seed."""
+        return hypothesis.seed(self.seed)(test)
+
+    def given(self, strategy, first=()):
+        """Return a decorator: the test is run on each of `first`, then on what is drawn."""
+
+        def decorate(test):
+            drawn = self.seeded(self.settings(hypothesis.given(strategy)(test)))
+
+            def run():
+                for known in first:
+                    test(known)
+                drawn()
+
+            return run
+
+        return decorate
+
+    def report(self, tried: str, outcomes: Counter) -> None:
+        """Say at the end of the run how much was tried, and what came of it how often."""
+        told = ", ".join(f"{name} {count}" for name, count in sorted(outcomes.items()))
+        self.record("by chance", f"{tried}: {told}")
+
+
+@pytest.fixture
+def by_chance(request, record_property):
+    """Return a function that says how to try so many examples: in the suite always the same ones.
+
+    With `--hypothesis-profile=long` there are fifty times as many, from another seed each time (or
+    from `--hypothesis-seed`). The seed is told at the end of the run.
+    """
+
+    def chance(examples: int) -> Chance:
+        seed = 1
+        if hypothesis.settings.get_current_profile_name() == LONG:
+            examples *= TIMES
+            seed = int(request.config.getoption("--hypothesis-seed") or secrets.randbits(32))
+        record_property("by chance", f"seed {seed}, {examples} examples")
+        settings = hypothesis.settings(
+            max_examples=examples,
+            stateful_step_count=40,
+            deadline=None,
+            database=None,
+            phases=[hypothesis.Phase.generate, hypothesis.Phase.shrink],
+            report_multiple_bugs=False,
+            suppress_health_check=list(hypothesis.HealthCheck),
+        )
+        return Chance(seed, settings, record_property)
+
+    return chance
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say what was tried by chance, from which seed on."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, told in report.user_properties:
+                if name == "by chance" and report.when == "call":
+                    terminalreporter.write_line(f"{report.nodeid}: {told}")
