@@ -157,7 +157,8 @@ class Server:
 
     def _common_options(self):
         """What the server needs both to initialise its data directory and to run."""
-        options = [f"--datadir={self._directory}/data"]
+        # Its own tmpdir: MariaDB deletes other servers' temporary tables from /tmp when it starts.
+        options = [f"--datadir={self._directory}/data", f"--tmpdir={self._directory}"]
         if self._binaries.tree:
             base = self._binaries.tree / "usr"
             options += [f"--basedir={base}", f"--lc-messages-dir={base}/share/mysql"]
@@ -191,7 +192,8 @@ class Server:
         except subprocess.TimeoutExpired:
             self.kill()
         if process.returncode != 0:
-            raise Unavailable(f"The database server could not be set up:\n{self.log_tail()}")
+            log = self.log_tail(60)  # MariaDB's script has 40 lines of advice after the reason
+            raise Unavailable(f"The database server could not be set up:\n{log}")
 
     def _launch(self):
         """Start the server process and wait until it answers."""
@@ -200,7 +202,6 @@ class Server:
             f"--port={self.port}",
             "--bind-address=127.0.0.1",
             f"--pid-file={self._directory}/server.pid",
-            f"--tmpdir={self._directory}",
             f"--init-file={self._directory}/init.sql",
             "--character-set-server=utf8mb4",
             f"--innodb-flush-log-at-trx-commit={1 if self.durable else 0}",

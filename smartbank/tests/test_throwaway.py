@@ -42,9 +42,9 @@ def server(engine):
         yield server
 
 
-def ask(server: Server, statement: str) -> list:
+def ask(server: Server, statement: str, database: str = "bank") -> list:
     """Run one statement as root, over the socket, and commit; return its rows."""
-    link = MySQLdb.connect(unix_socket=str(server.socket), user="root", database="bank")
+    link = MySQLdb.connect(unix_socket=str(server.socket), user="root", database=database)
     with closing(link), closing(link.cursor()) as cursor:
         cursor.execute(statement)
         link.commit()
@@ -111,6 +111,13 @@ def test_a_server_that_does_not_start_says_why_and_leaves_nothing(engine):
         server.start()
     assert server.pid is None
     assert not server.socket.parent.exists()
+
+
+def test_no_other_server_can_delete_its_temporary_files(engine, monkeypatch):
+    """A MariaDB that starts deletes what lies in its tmpdir; /tmp would be everybody's."""
+    monkeypatch.setenv("TMPDIR", "/nowhere")
+    with Server(engine=engine) as server:
+        assert ask(server, "SELECT @@tmpdir", "") == [(str(server.socket.parent),)]
 
 
 def test_stop_ends_the_server_and_removes_its_files(engine):
