@@ -8,7 +8,7 @@ import sys
 
 from torture import run
 
-BUSY = {"people": 10, "limited": 4, "poor": 4, "processes": 2, "threads": 6}
+BUSY = {"circle": 3, "people": 6, "limited": 2, "poor": 2, "processes": 2, "threads": 6}
 LIMITS = {"people": 80, "limited": 80, "poor": 0, "limit": 20_000, "processes": 2, "threads": 6}
 KILLS = {"faults": ["worker-kill"], "pause": 0.3, "workload": BUSY}
 SECONDS = 4
