@@ -204,7 +204,12 @@ def check_order(bank: Bank, sent: Sent) -> None:
 
 def test_a_spoilt_order_is_refused_or_understood_as_the_second_reader_does(bank, by_chance):
     chance = by_chance(350)
-    chance.given(nonsense.orders(), nonsense.tricks())(lambda sent: check_order(bank, sent))()
+
+    @chance.given(nonsense.orders(), nonsense.tricks())
+    def check(sent):
+        check_order(bank, sent)
+
+    check()
     chance.report(f"{bank.number} orders", bank.answers)
     met = {"201", "400 malformed_request", "400 validation_error", "404 account_not_found"}
     met |= {"415 unsupported_media_type", "422 same_account", "422 currency_mismatch"}

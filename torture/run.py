@@ -1,5 +1,7 @@
 """One run: a private database, a real server, the load, the faults, the verdict."""
 
+import itertools
+import json
 import multiprocessing
 import os
 import secrets
@@ -22,7 +24,7 @@ from django.db import connection
 from smartbank.throwaway import Server
 from torture import clients, nemesis
 from torture.app import App
-from torture.checker import NO_VERDICT, Books, Checker, History, Violation
+from torture.checker import NEVER, NO_VERDICT, Books, Checker, History, Violation
 
 PROGRESS_SECONDS = 5
 SETTLE_SECONDS = 150
@@ -151,6 +153,7 @@ def torture(options: Options, say: Callable[[str], None] = lambda line: None) ->
             options.keep.mkdir(parents=True, exist_ok=True)
             for path in [*load.files, directory / "app.log"]:
                 (options.keep / path.name).write_bytes(path.read_bytes())
+            (options.keep / "faults.json").write_text(json.dumps(enemy.log))
         return report
 
 
@@ -323,10 +326,11 @@ def _report(options: Options, history, enemy, violations: list) -> Report:
 
 
 def _recoveries(log: list, commits: list) -> list[float]:
-    """Return the seconds from each return of the database to the first success after it."""
+    """Return the seconds from each return of the database to the first success after it, leaving
+    out where something else broke in between."""
     found = []
-    for fault, _, over in log:
-        if fault == "database-kill":
-            later = [answered - over for answered, _ in commits if answered > over]
-            found += later[:1]
+    for (fault, _, over), (_, next_began, _) in itertools.pairwise([*log, (None, NEVER, NEVER)]):
+        first = min((answered for answered, _ in commits if answered > over), default=NEVER)
+        if fault == "database-kill" and first < next_began:
+            found.append(first - over)
     return found
