@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
 STOP_SECONDS = 30
+GRACEFUL_SECONDS = 10  # well inside it: gunicorn itself cuts off a connection that never ends
 PR_SET_PDEATHSIG = 1
 
 
@@ -59,6 +60,7 @@ class App:
             *(sys.executable, "-m", "gunicorn", self.wsgi),
             *("--bind", f"127.0.0.1:{self.port}", "--preload", "--no-control-socket"),
             *("--workers", str(self.workers), "--threads", str(self.threads)),
+            *("--graceful-timeout", str(GRACEFUL_SECONDS)),
             *("--keep-alive", "20", "--log-level", "error"),
         ]
         with self.log.open("ab") as log:
