@@ -22,7 +22,8 @@ from smartbank.bootstrap import ROOT, VAR, CommandFailed, Problem, prepare, run,
 
 HELP = """\
 Prepare the environment, then run the whole test suite on MariaDB or MySQL, and then once more on
-SQLite: all but the tests marked row_locks, which need a database that locks rows.
+SQLite: all but the tests marked row_locks, which need a database that locks rows, and browser,
+which need to run but once.
 
 The database of the first run is, by the first rule that fits:
   1. TEST_DATABASE_URL, or DATABASE_URL, from the environment (.env is not read): a mysql://
@@ -111,10 +112,13 @@ def run_on_server(python, markers, extra, engine=None):
 
 
 def run_on_sqlite(python, markers, extra, may_be_empty):
-    """Run on SQLite what does not need row locks; that may be nothing if tests were chosen."""
+    """Run on SQLite what does not need row locks or a browser; that may be nothing if tests were
+    chosen."""
     version = run([python, "-c", "import sqlite3; print(sqlite3.sqlite_version)"]).strip()
-    step(f"Database: SQLite {version}, for all that needs no row locks")
-    ours = f"({markers}) and not row_locks" if markers else "not row_locks"
+    step(f"Database: SQLite {version}, for all that needs neither row locks nor a browser")
+    ours = "not row_locks and not browser"
+    if markers:
+        ours = f"({markers}) and {ours}"
     url = f"sqlite:///{VAR}/suite.sqlite3"
     return run_pytest(python, f"SQLite {version}", url, ours, extra, may_be_empty)
 
