@@ -27,6 +27,7 @@ api = [
         "transfers",
         transfers.TransferViewSet.as_view({"get": "list", "post": "create"}),
     ),
+    path("transfers/quote", transfers.TransferViewSet.as_view({"post": "quote"})),
     path("transfers/<str:id>", transfers.TransferViewSet.as_view({"get": "retrieve"})),
     path(
         "transfers/<str:id>/receipt",

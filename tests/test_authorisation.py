@@ -320,6 +320,7 @@ def call_api(desk, payment, reena, rahul) -> Callable:
     ids = {"/customers": reena.customer, "/accounts": reena.account, "/transfers": payment}
     bodies = {
         "/transfers": as_json(**reena.order(rahul, "1.00")),
+        "/transfers/quote": as_json(**reena.order(rahul, "1.00", payee_name="Rahul")),
         "/transfers/<id>/receipt": as_json(received_amount="25.00"),
     }
 
@@ -538,9 +539,12 @@ def test_no_account_is_found_out_by_ordering_or_asking_for_its_transfers(
     house = Account.objects.get(house_role="cash:INR").public_id
     mine, foreign = anita.account.public_id, reena.account.public_id
 
-    def order(by, sender, receiver):
+    def order(by, sender, receiver, path="/transfers"):
         body = {"from_account_id": sender, "to_account_id": receiver, "amount": "1.00"}
-        return by("other", "POST", "/transfers", as_json(**body))
+        return by("other", "POST", path, as_json(**body))
+
+    def quote(sender, receiver):
+        return order(desk.by_token, sender, receiver, "/transfers/quote")
 
     def form(sender):
         fields = {"from_account_id": sender, "to_account_number": rahul.account.number}
@@ -554,13 +558,15 @@ def test_no_account_is_found_out_by_ordering_or_asking_for_its_transfers(
         "pay from": [order(desk.by_token, one, mine) for one in (foreign, house, ABSENT_ID)],
         "pay from, by form": [form(one) for one in (foreign, house, ABSENT_ID)],
         "pay the bank": [order(desk.by_token, mine, one) for one in (house, ABSENT_ID)],
+        "quote from": [quote(one, mine) for one in (foreign, house, ABSENT_ID)],
+        "quote to the bank": [quote(mine, one) for one in (house, ABSENT_ID)],
         "list": [ask("other", one) for one in (foreign, house, ABSENT_ID)],
         "list, as staff without a role": [ask("clerk", one) for one in (foreign, ABSENT_ID)],
     }
     for what, answers in same.items():
         with subtests.test(what):
             first, *others = [answer.told for answer in answers]
-            assert first[0] == 404
+            assert first[0] == (200 if "quote" in what else 404)
             assert others == [first] * len(others)
 
 

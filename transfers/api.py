@@ -20,11 +20,12 @@ from accounts.serializers import (
     read_body,
 )
 from audit.operations import Origin
-from transfers import payments, receipts, wording
+from transfers import payments, quotes, receipts, wording
 from transfers.models import LedgerEntry, Transfer
 from transfers.orders import Outcome, Refusal
 from transfers.serializers import (
     PaymentSerializer,
+    QuoteSerializer,
     ReceiptSerializer,
     as_first_answered,
     check_amount,
@@ -64,10 +65,21 @@ class TransferViewSet(viewsets.GenericViewSet):
 
     pagination_class = KeysetPagination
 
+    def quote(self, request):
+        """Say what a payment would come to now, and whether the payee's name is right."""
+        only_customers(request)
+        members = read_body(request, QuoteSerializer)
+        name = members.pop("payee_name", "")
+        payment = QuoteSerializer.payment(members, None)
+        try:
+            made = quotes.quote(request.user, payment, name, origin=Origin.of(request))
+        except money.InvalidAmount as error:
+            raise exceptions.ValidationError({"amount": str(error)}) from None
+        return Response(quotes.quote_body(made))
+
     def create(self, request):
         """Carry out a payment and answer with its outcome, the first or the replayed one."""
-        if request.user.is_staff or Customer.of(request.user) is None:
-            raise exceptions.PermissionDenied("Only customers order transfers.")
+        only_customers(request)
         members = read_body(request, PaymentSerializer)
         payment = PaymentSerializer.payment(members, idempotency_key(request))
         try:
@@ -131,6 +143,12 @@ class EntryViewSet(viewsets.GenericViewSet):
             entries = entries.filter(bank_date__lte=until)
         page = self.paginate_queryset(entries)
         return self.get_paginated_response([entry_body(one, account.currency) for one in page])
+
+
+def only_customers(request) -> None:
+    """Raise PermissionDenied for staff: they move nobody's money through the API."""
+    if request.user.is_staff or Customer.of(request.user) is None:
+        raise exceptions.PermissionDenied("Only customers order transfers.")
 
 
 def visible_transfer(request, id: str) -> Transfer:

@@ -40,6 +40,14 @@ def pay(user, payment: Payment, *, origin: Origin) -> Outcome:
     Raises money.InvalidAmount if the amount is none of the currency's, before anything happened,
     and transactions.Busy as `operations.post` does.
     """
+    return operations.post([order(user, payment, origin=origin)])[0]
+
+
+def order(user, payment: Payment, *, origin: Origin) -> Order:
+    """Return the order that the payment is, with its accounts looked up.
+
+    Raises money.InvalidAmount.
+    """
     customer = Customer.of(user)
     sender = _find(public_id=payment.from_account_id)
     receiver = _find(
@@ -49,26 +57,22 @@ def pay(user, payment: Payment, *, origin: Origin) -> Outcome:
     )
     is_own = sender is not None and customer is not None and sender.customer_id == customer.pk
     currency = payment.currency or (sender.currency if is_own else settings.DEFAULT_CURRENCY)
-    order = partial(Order, key=payment.key) if payment.key else Order
-    return operations.post(
-        [
-            order(
-                kind=Transfer.Kind.PAYMENT,
-                caller_id=user.pk,
-                customer_id=customer.pk if customer else None,
-                from_account_id=sender.pk if is_own else None,
-                to_account_id=receiver.pk if receiver else None,
-                amount_minor=money.parse(payment.amount, currency),
-                currency=currency,
-                reference=payment.reference,
-                origin=origin,
-                audit_details={
-                    "from": payment.from_account_id,
-                    "to": payment.to_account_id or payment.to_account_number,
-                },
-            )
-        ]
-    )[0]
+    make = partial(Order, key=payment.key) if payment.key else Order
+    return make(
+        kind=Transfer.Kind.PAYMENT,
+        caller_id=user.pk,
+        customer_id=customer.pk if customer else None,
+        from_account_id=sender.pk if is_own else None,
+        to_account_id=receiver.pk if receiver else None,
+        amount_minor=money.parse(payment.amount, currency),
+        currency=currency,
+        reference=payment.reference,
+        origin=origin,
+        audit_details={
+            "from": payment.from_account_id,
+            "to": payment.to_account_id or payment.to_account_number,
+        },
+    )
 
 
 def _find(**name: str) -> Account | None:

@@ -10,6 +10,7 @@ from transfers.models import LedgerEntry, Transfer
 from transfers.payments import Payment
 
 REFERENCE_LENGTH = 140
+NAME_LENGTH = 140
 
 
 class AmountField(serializers.Field):
@@ -74,6 +75,12 @@ class PaymentSerializer(StrictSerializer):
     def payment(members: dict, key: str | None) -> Payment:
         """Return the validated members as a Payment."""
         return Payment(**members, key=key)
+
+
+class QuoteSerializer(PaymentSerializer):
+    """`POST /transfers/quote`."""
+
+    payee_name = TextField(max_length=NAME_LENGTH, allow_blank=True, required=False)
 
 
 class ReceiptSerializer(StrictSerializer):
