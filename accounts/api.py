@@ -4,7 +4,7 @@ from django.shortcuts import get_object_or_404
 from rest_framework import exceptions, permissions, viewsets
 from rest_framework.response import Response
 
-from accounts import sign_in, tokens
+from accounts import sign_in, throttles, tokens
 from accounts.models import Account, Customer
 from accounts.pagination import KeysetPagination
 from accounts.serializers import (
@@ -83,12 +83,10 @@ class TokenViewSet(viewsets.ViewSet):
     def create(self, request):
         """Return a new token. 401 for wrong credentials, 429 after too many of them."""
         credentials = read_body(request, CredentialsSerializer)
-        try:
-            user = sign_in.check(request, **credentials)
-        except sign_in.TooManyFailures as refused:
-            raise exceptions.Throttled(wait=refused.seconds) from None
+        user = sign_in.check(request, **credentials)
         if user is None:
             raise exceptions.AuthenticationFailed("The username or the password is wrong.")
+        throttles.take(request, throttles.of_tokens(user))
         origin = Origin(user.pk, request.request_id, request.client_ip)
         secret, token = tokens.create(user, origin=origin)
         return Response({"token": secret, "expires_at": utc(token.expires_at)})

@@ -246,3 +246,29 @@ class ApiToken(models.Model):
     def digest(secret: str) -> str:
         """Return what is stored of a token: being random, it needs neither salt nor stretching."""
         return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class ThrottleWindowQuerySet(models.QuerySet):
+    """Windows in which attempts are counted, and how they are locked."""
+
+    def locked(self, keys: list[str]) -> list["ThrottleWindow"]:
+        """Lock these windows, as far as there are such, and return them."""
+        return list(self.select_for_update().filter(key__in=keys).order_by("key"))
+
+
+class ThrottleWindow(models.Model):
+    """How often something was tried in a window of time. Only accounts.throttles writes it."""
+
+    id = models.BigAutoField(primary_key=True)
+    key = models.CharField(max_length=64, unique=True, help_text="Hash of what and who.")
+    used = models.BigIntegerField(default=0)
+    resets_at = models.DateTimeField()
+
+    objects = ThrottleWindowQuerySet.as_manager()
+
+    class Meta:
+        db_table = "throttle_windows"
+        indexes = [models.Index(fields=["resets_at"], name="throttle_windows_by_end")]
+
+    def __str__(self):
+        return f"{self.used} until {self.resets_at}"

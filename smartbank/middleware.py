@@ -11,6 +11,7 @@ from django.core.exceptions import BadRequest, DisallowedHost, SuspiciousOperati
 from django.http import HttpRequest, HttpResponseNotAllowed
 from django.http.multipartparser import MultiPartParserError
 
+from accounts import throttles
 from smartbank import problems
 
 logger = logging.getLogger("smartbank.access")
@@ -31,6 +32,8 @@ class RequestIdMiddleware:
         request.client_ip = client_ip(request)
         response = self.get_response(request)
         response["X-Request-ID"] = request.request_id
+        for name, value in throttles.headers(request).items():
+            response[name] = value
         milliseconds = round((time.monotonic() - started) * 1000)
         logger.info(
             "%s %s %s",

@@ -80,7 +80,11 @@ BANK_TIME_ZONE = env("BANK_TIME_ZONE", default="Asia/Kolkata")
 DEFAULT_CURRENCY = env("DEFAULT_CURRENCY", default="INR")
 API_TOKEN_DAYS = env.int("API_TOKEN_DAYS", default=30)
 SIGN_IN_FAILURES = env.int("SIGN_IN_FAILURES", default=20)
+SIGN_IN_FAILURES_PER_ADDRESS = env.int("SIGN_IN_FAILURES_PER_ADDRESS", default=200)
 SIGN_IN_WINDOW_SECONDS = env.int("SIGN_IN_WINDOW_SECONDS", default=900)
+TOKENS_PER_HOUR = env.int("TOKENS_PER_HOUR", default=1000)
+QUOTES_PER_MINUTE = env.int("QUOTES_PER_MINUTE", default=100)
+REQUESTS_PER_MINUTE = env.int("REQUESTS_PER_MINUTE", default=30_000)
 
 # --- The database -----------------------------------------------------------------------------
 
@@ -140,6 +144,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.throttles.Pace"],
     "DEFAULT_PARSER_CLASSES": ["smartbank.strict_json.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["smartbank.strict_json.OneWayJSONRenderer"],
     "DEFAULT_METADATA_CLASS": None,
