@@ -89,6 +89,8 @@ def before_django(argv):
             os.environ["PYTHONPATH"] = str(ROOT)
             python = sys.executable if has_requirements() else prepare()
             replace_process([python, "-m", "torture", *argv[2:]])
+        if command == "serve":  # before the settings are read: a request must not wait for long
+            os.environ.setdefault("DATABASE_READ_SECONDS", "15")
         if command == "demo":
             if not has_requirements():
                 replace_process([prepare(), *argv])

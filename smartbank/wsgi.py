@@ -1,4 +1,4 @@
-"""The entry point for a WSGI server: `gunicorn smartbank.wsgi`."""
+"""The entry point for a WSGI server: `manage.py serve`."""
 
 import os
 from io import BytesIO
@@ -16,11 +16,12 @@ _django = get_wsgi_application()
 
 
 def application(environ, start_response):
-    """Serve one request (PEP 3333), after two repairs that Django needs before it looks.
+    """Serve one request (PEP 3333), after three repairs that Django needs before it looks.
 
     A chunked body has no length, and Django would take it for empty; so it is read here, up to one
     byte over the bound. A Content-Type whose RFC 2231 parameter names an unknown charset breaks
-    Django's request; no JSON needs such a parameter, so it counts as another type: 415.
+    Django's request; no JSON needs such a parameter, so it counts as another type: 415. And where a
+    trusted proxy ended TLS, its X-Forwarded-Proto says so.
     """
     if environ.get("wsgi.input_terminated") and "chunked" in environ.get(CODING, ""):
         body = environ["wsgi.input"].read(settings.MAX_BODY_BYTES + 1)
@@ -28,6 +29,9 @@ def application(environ, start_response):
         environ["CONTENT_LENGTH"] = str(len(body))
     if "*=" in environ.get("CONTENT_TYPE", ""):
         environ["CONTENT_TYPE"] = "application/octet-stream"
+    if environ.get("REMOTE_ADDR") in settings.TRUSTED_PROXIES:
+        tls = environ.get("HTTP_X_FORWARDED_PROTO") == "https"
+        environ["wsgi.url_scheme"] = "https" if tls else "http"
     return _django(environ, start_response)
 
 

@@ -112,8 +112,7 @@ class Demo:
     def serve(self):
         """Serve the bank as it is, on a free port, and yield the address."""
         port = free_port()
-        command = [*demo_command._gunicorn(port), "--log-level", "warning"]
-        with process(command, env=self.environment, cwd=ROOT) as server:
+        with process(demo_command.server_command(port), env=self.environment, cwd=ROOT) as server:
             wait_until(lambda: is_open(port) or server.poll() is not None, "the server")
             assert server.poll() is None, "the server did not start; its words are on stderr"
             yield f"http://localhost:{port}"

@@ -39,7 +39,7 @@ NEW_PASSWORD = "another horse battery"
 FORM = "application/x-www-form-urlencoded"
 INTERNALS = re.compile(
     r"canary|Traceback|File \"|line \d+, in|SELECT |INSERT |UPDATE |\.py\b|site-packages|django/|"
-    r"MariaDB|MySQL|SQLite|OperationalError|RuntimeError|gunicorn|5\.2\.\d",
+    r"MariaDB|MySQL|SQLite|OperationalError|RuntimeError|gunicorn|granian|5\.2\.\d",
     re.IGNORECASE,
 )
 

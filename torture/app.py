@@ -27,7 +27,8 @@ class App:
 
     `environment` is all that the server sees; `wsgi` names the application. The workers are forked
     from a master that has loaded it, so that a killed one is replaced within milliseconds. Start it
-    from the main thread: on Linux it dies with the thread that started it.
+    from the main thread: on Linux it dies with the thread that started it. Not `manage.py serve`:
+    granian gives up when workers die one after the other, and that is what torture does to them.
     """
 
     def __init__(

@@ -153,19 +153,11 @@ def _free_port(wanted: int | None) -> int:
     raise CommandError(f"Port {wanted or PORT} is taken. Choose another with --port.")
 
 
-def _gunicorn(port: int) -> list[str]:
-    bind = f"127.0.0.1:{port}"
-    return [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        "smartbank.wsgi",
-        "--bind",
-        bind,
-        "--threads",
-        "8",
-        "--no-control-socket",
-    ]
+def server_command(port: int) -> list[str]:
+    """Return the command line that serves the demo: the production server, made small."""
+    manage = str(settings.BASE_DIR / "manage.py")
+    few = ["--workers", "1", "--threads", "8"]
+    return [sys.executable, manage, "serve", "--bind", f"127.0.0.1:{port}", *few]
 
 
 @contextmanager
@@ -174,13 +166,12 @@ def _private_server():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [*_gunicorn(port), "--log-level", "warning"]
     environment = {**os.environ, "LOG_LEVEL": "ERROR"}
     # Held back until the `finally` below is in force, or an ending now would orphan the server.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
     let_through = partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, ENDINGS)
     server = subprocess.Popen(
-        command, cwd=settings.BASE_DIR, env=environment, preexec_fn=let_through
+        server_command(port), stdout=subprocess.DEVNULL, env=environment, preexec_fn=let_through
     )
     try:
         let_through()
@@ -210,5 +201,4 @@ def _wait_until_ready(server: subprocess.Popen, url: str) -> None:
 def _serve(port: int) -> None:
     """Become the server."""
     os.environ.setdefault("LOG_LEVEL", "WARNING")
-    os.chdir(settings.BASE_DIR)
-    os.execv(sys.executable, [*_gunicorn(port), "--log-level", "warning"])
+    os.execv(sys.executable, [*server_command(port), "-v", "0"])
