@@ -184,11 +184,6 @@ class AccountAdmin(ReadOnlyAdmin):
         view = self.admin_site.admin_view
         return [
             path(
-                "<int:account_id>/limit/",
-                view(staff_views.ChangeLimit.as_view()),
-                name="accounts_account_limit",
-            ),
-            path(
                 "<int:account_id>/freeze/",
                 view(staff_views.Freeze.as_view()),
                 name="accounts_account_freeze",

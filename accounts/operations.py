@@ -152,16 +152,21 @@ def _change(
     origin: Origin,
     must_be: str | None = None,
 ) -> None:
-    transactions.run(partial(_change_locked, account, action, columns, reason, origin, must_be))
+    transactions.run(partial(_change_once, account, action, columns, reason, origin, must_be))
 
 
-def _change_locked(account, action, columns, reason, origin, must_be) -> None:
+def _change_once(account, action, columns, reason, origin, must_be) -> None:
     locked = Account.objects.locked([account.pk])[account.pk]
     if must_be and locked.status != must_be:
         raise WrongStatus(f"The account is {locked.status}, not {must_be}.")
-    before = {name: getattr(locked, name) for name in columns}
-    Account.objects.filter(pk=locked.pk).update(**columns)
-    _record(action, locked, origin, reason=reason, before=before, after=columns)
+    change_locked(locked, action, columns, reason=reason, origin=origin)
+
+
+def change_locked(account: Account, action: str, columns: dict, *, origin: Origin, **why) -> None:
+    """Change columns of an account that the open transaction has locked, and audit it in there."""
+    before = {name: getattr(account, name) for name in columns}
+    Account.objects.filter(pk=account.pk).update(**columns)
+    _record(action, account, origin, before=before, after=columns, **why)
 
 
 def _record(action: str, account: Account, origin: Origin, **details) -> None:

@@ -15,7 +15,7 @@ from django.views.generic import FormView
 
 from accounts import money, operations, tokens
 from accounts.models import Account, ApiToken, Customer
-from accounts.staff_forms import LimitForm, OpenAccountForm, OpenCustomerForm, ReasonForm
+from accounts.staff_forms import OpenAccountForm, OpenCustomerForm, ReasonForm
 from audit.operations import Origin
 
 
@@ -35,6 +35,7 @@ class Operation(FormView):
     title: str
     button: str
     explanation = ""
+    level = messages.SUCCESS
     refusals: tuple[type[Exception], ...] = (
         NotDone,
         operations.UsernameTaken,
@@ -42,12 +43,12 @@ class Operation(FormView):
     )
 
     def dispatch(self, request, *args, **kwargs):
-        """Let in who may do this, and not to an account of their own. Raises PermissionDenied."""
+        """Let in who may do this, and to this very subject. Raises PermissionDenied."""
         if not request.user.has_perm(self.permission):
             raise PermissionDenied
         self.subject = self.find(**kwargs)
-        if self.owner_id() == request.user.pk:
-            raise PermissionDenied("Nobody serves themself.")
+        if not self.is_for(request.user):
+            raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)
 
     def form_valid(self, form):
@@ -57,7 +58,7 @@ class Operation(FormView):
         except self.refusals as refused:
             form.add_error(None, str(refused))
             return self.form_invalid(form)
-        messages.success(self.request, done)
+        messages.add_message(self.request, self.level, done)
         return HttpResponseRedirect(self.page())
 
     def get_context_data(self, **context):
@@ -80,6 +81,10 @@ class Operation(FormView):
     def owner_id(self) -> int | None:
         """Return the user whose property this is about."""
         return None
+
+    def is_for(self, user) -> bool:
+        """Return whether this person may do it to this subject: nobody serves themself."""
+        return self.owner_id() != user.pk
 
     def facts(self) -> list[tuple[str, str]]:
         """Return what staff should see before they decide."""
@@ -120,28 +125,6 @@ class AccountOperation(Operation):
     def page(self):
         """Return the account's page."""
         return reverse("admin:accounts_account_change", args=[self.subject.pk])
-
-
-class ChangeLimit(AccountOperation):
-    """Sets the daily limit."""
-
-    permission = "accounts.change_limit"
-    title = "Change daily limit"
-    button = "Change limit"
-    form_class = LimitForm
-    explanation = "What was already sent today stays counted."
-
-    def get_form_kwargs(self):
-        """Return the form's arguments with the account."""
-        return {**super().get_form_kwargs(), "account": self.subject}
-
-    def carry_out(self, data, origin):
-        """Change the limit; no other column is written."""
-        limit_minor = data["daily_limit"]
-        operations.change_daily_limit(
-            self.subject, limit_minor, reason=data["reason"], origin=origin
-        )
-        return f"The daily limit is now {money.display(limit_minor, self.subject.currency)}."
 
 
 class StatusOperation(AccountOperation):

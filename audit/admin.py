@@ -26,6 +26,7 @@ PAGES = {
     "account": "accounts_account",
     "customer": "accounts_customer",
     "token": "accounts_apitoken",
+    "request": "office_approvalrequest",
     "transfer": "transfers_transfer",
 }
 
@@ -134,10 +135,13 @@ class PeriodFilter(admin.SimpleListFilter):
 class MomentPeriodFilter(PeriodFilter):
     """The same for rows that know their moment and not their bank day."""
 
+    moment = "created_at"
+
     def between(self, first: dt.date, last: dt.date) -> Q:
         """Return the condition for the moments of these days."""
         after = last + dt.timedelta(days=1)
-        return Q(created_at__gte=_midnight(first), created_at__lt=_midnight(after))
+        start, end = f"{self.moment}__gte", f"{self.moment}__lt"
+        return Q(**{start: _midnight(first), end: _midnight(after)})
 
 
 def _midnight(day: dt.date) -> dt.datetime:

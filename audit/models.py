@@ -21,6 +21,20 @@ class Action(models.TextChoices):
     ACCOUNT_FROZEN = "account.frozen", "Account frozen"
     ACCOUNT_UNFROZEN = "account.unfrozen", "Account unfrozen"
     USER_CHANGED = "user.changed", "Staff user changed"
+    CUSTOMER_CHANGED = "customer.changed", "Customer changed"
+    ACCOUNT_CLOSED = "account.closed", "Account closed"
+    REQUEST_MADE = "request.made", "Approval requested"
+    REQUEST_APPROVED = "request.approved", "Request approved and done"
+    REQUEST_FAILED = "request.failed", "Request approved, but not possible"
+    REQUEST_REFUSED = "request.refused", "Request refused"
+    REQUEST_WITHDRAWN = "request.withdrawn", "Request withdrawn"
+    REQUEST_EXPIRED = "request.expired", "Request expired"
+    DISPUTE_NOTED = "dispute.noted", "Note on a dispute"
+    DISPUTE_RESOLVED = "dispute.resolved", "Dispute resolved"
+    DATA_REVEALED = "customer.revealed", "Personal data revealed"
+    SECOND_FACTOR_SET = "second_factor.set", "Second factor set up"
+    SECOND_FACTOR_FAILED = "second_factor.failed", "Second factor failed"
+    SECOND_FACTOR_REMOVED = "second_factor.removed", "Second factor removed"
 
 
 class AppendOnly(Exception):

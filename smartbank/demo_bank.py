@@ -29,7 +29,7 @@ CUSTOMERS = {
     "meera": ("Meera Nair", "525.00", "100.00"),
 }
 STAFF = {
-    "manager": "limits, freezing, cash, the audit log",
+    "manager": "decides requests, limits, freezing, cash, the audit log",
     "teller": "opens customers and accounts, cash, freezing",
     "auditor": "sees everything, changes nothing",
 }

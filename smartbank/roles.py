@@ -8,15 +8,17 @@ _LOOK = [
     "accounts.view_accountdailyusage",
     "transfers.view_transfer",
     "transfers.view_ledgerentry",
+    "office.view_approvalrequest",
 ]
 _SERVE = [
     "accounts.open_customer",
     "accounts.open_account",
+    "accounts.change_limit",
     "accounts.freeze_account",
     "transfers.handle_cash",
 ]
 _SUPERVISE = [
-    "accounts.change_limit",
+    "office.decide_approvalrequest",
     "accounts.view_apitoken",
     "accounts.revoke_apitoken",
     "audit.view_auditlog",

@@ -30,6 +30,7 @@ WSGI_APPLICATION = "smartbank.wsgi.application"
 APPEND_SLASH = False  # the API's paths have no trailing slash, and none is guessed
 
 INSTALLED_APPS = [
+    "office",
     "transfers",
     "accounts",
     "audit",
@@ -85,6 +86,8 @@ SIGN_IN_WINDOW_SECONDS = env.int("SIGN_IN_WINDOW_SECONDS", default=900)
 TOKENS_PER_HOUR = env.int("TOKENS_PER_HOUR", default=1000)
 QUOTES_PER_MINUTE = env.int("QUOTES_PER_MINUTE", default=100)
 REQUESTS_PER_MINUTE = env.int("REQUESTS_PER_MINUTE", default=30_000)
+# What one person asks for and another must approve.
+APPROVAL_HOURS = env.int("APPROVAL_HOURS", default=72)
 
 # --- The database -----------------------------------------------------------------------------
 

@@ -80,6 +80,7 @@ route                           method    out     cle    tel    man    aud    ad
 /admin/accounts/                GET,POST  login   404    200    200    200    200
 /admin/audit/                   GET,POST  login   404    404    200    200    200
 /admin/auth/                    GET,POST  login   404    404    404    200    200
+/admin/office/                  GET,POST  login   404    200    200    200    200
 /admin/transfers/               GET,POST  login   404    200    200    200    200
 /admin/auth/user/<id>/history/  GET,POST  login   403    403    403    200    200
 /admin/auth/group/<id>/history/ GET,POST  login   403    403    403    200    200
@@ -92,12 +93,15 @@ route                                         cle  tel  man  aud  adm
 
 /admin/accounts/customer/open/                no   yes  yes  no   yes
 /admin/accounts/customer/<id>/open-account/   no   yes  yes  no   yes
-/admin/accounts/account/<id>/limit/           no   no   yes  no   yes
 /admin/accounts/account/<id>/freeze/          no   yes  yes  no   yes
 /admin/accounts/account/<id>/unfreeze/        no   yes  yes  no   yes
 /admin/accounts/apitoken/<id>/revoke/         no   no   yes  no   yes
 /admin/transfers/transfer/deposit/<id>/       no   yes  yes  no   yes
 /admin/transfers/transfer/withdraw/<id>/      no   yes  yes  no   yes
+/admin/office/approvalrequest/limit/<id>/     no   yes  yes  no   yes
+/admin/office/approvalrequest/<id>/approve/   no   no   yes  no   yes  # the teller asked for it
+/admin/office/approvalrequest/<id>/refuse/    no   no   yes  no   yes
+/admin/office/approvalrequest/<id>/withdraw/  no   yes  no   no   no
 /admin/auth/user/<id>/password/               no   no   no   no   yes
 """
 
@@ -112,6 +116,7 @@ model                               cle  tel  man  aud  adm
 /admin/audit/auditlog/              -    -    v    v    v
 /admin/auth/user/                   -    -    -    v    vac
 /admin/auth/group/                  -    -    -    v    vacd
+/admin/office/approvalrequest/      -    v    v    v    v
 /admin/transfers/transfer/          -    v    v    v    v
 /admin/transfers/ledgerentry/       -    v    v    v    v
 """

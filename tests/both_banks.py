@@ -25,6 +25,7 @@ from accounts.tests.back_office import fill_in
 from audit.models import AuditLog
 from audit.operations import Origin
 from conftest import Api, Person
+from office.models import ApprovalRequest
 from tests import model_bank as model
 from transfers import cash
 from transfers.models import LedgerEntry, Transfer
@@ -32,7 +33,7 @@ from transfers.models import LedgerEntry, Transfer
 TABLES = [
     one._meta.db_table
     for one in (
-        *(AuditLog, LedgerEntry, stored.AccountDailyUsage, Transfer),
+        *(AuditLog, LedgerEntry, stored.AccountDailyUsage, ApprovalRequest, Transfer),
         *(stored.Account, stored.ApiToken, stored.Customer),
     )
 ]
@@ -170,15 +171,25 @@ class BothBanks:
         if at_a_page:
             possible = limit <= largest(account.currency)
             typed = spell(limit, account.currency)
-            page = fill_in(self.world.manager, self._page(account, "limit"), daily_limit=typed)
+            url = reverse("admin:office_limit", args=[self._stored(account).pk])
+            page = fill_in(self.world.teller, url, daily_limit=typed)
             agree("the page that changes a limit", page.status_code, 302 if possible else 200)
             if not possible:
                 return
+            if limit > account.limit:
+                self._approve()
         else:
             row, origin = self._stored(account), self.world.manager.origin
             operations.change_daily_limit(row, limit, reason="r", origin=origin)
         account.limit = limit
         self._audited["account.limit_changed"] += 1
+
+    def _approve(self) -> None:
+        """Let the manager approve what the teller has just asked for."""
+        url = reverse("admin:office_approve", args=[ApprovalRequest.objects.latest("pk").pk])
+        agree("the page that approves", fill_in(self.world.manager, url).status_code, 302)
+        self._audited["request.made"] += 1
+        self._audited["request.approved"] += 1
 
     def change_status(self, account: model.Account, freeze: bool, at_a_page: bool) -> None:
         """Freeze or unfreeze the account, unless it is already."""

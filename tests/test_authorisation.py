@@ -30,6 +30,7 @@ from accounts import operations, tokens
 from accounts.models import Account, AccountDailyUsage, ApiToken
 from audit.models import AuditLog
 from conftest import PASSWORD, Person
+from office import approvals
 from tests import authorisation_table as tables
 from transfers.models import LedgerEntry, Transfer
 
@@ -409,6 +410,9 @@ def call_office(desk, people, payment, reena, meera, manager, teller) -> Callabl
     desk.people = people | {"inactive": manager}
     desk.sessions |= {"inactive": session_of(manager)}
     operations.freeze(meera.account, reason="Card lost", origin=teller.origin)
+    wish = approvals.ask_for_limit(
+        reena.account, 2_000_000, reason="Buys a car", origin=teller.origin
+    )
     spare, shift = User.objects.create_user("spare"), Group.objects.create(name="night shift")
     rows = {
         "/admin/accounts/customer/": reena.customer,
@@ -423,6 +427,8 @@ def call_office(desk, people, payment, reena, meera, manager, teller) -> Callabl
         "/admin/transfers/transfer/deposit/": reena.account,
         "/admin/transfers/transfer/withdraw/": reena.account,
         "/admin/transfers/ledgerentry/": LedgerEntry.objects.get(account=reena.account, sequence=2),
+        "/admin/office/approvalrequest/": wish,
+        "/admin/office/approvalrequest/limit/": reena.account,
         "/admin/r/": reena.account,
     }
     why = {"reason": "Asked for it"}
@@ -442,7 +448,14 @@ def call_office(desk, people, payment, reena, meera, manager, teller) -> Callabl
         "/admin/accounts/customer/<id>/open-account/": {
             **{"name": "Travel", "currency": "INR", "daily_limit": "1", **why},
         },
-        "/admin/accounts/account/<id>/limit/": {"daily_limit": "1", **why},
+        "/admin/office/approvalrequest/limit/<id>/": {"daily_limit": "1", **why},
+        **dict.fromkeys(
+            (
+                f"/admin/office/approvalrequest/<id>/{end}/"
+                for end in ("approve", "refuse", "withdraw")
+            ),
+            why,
+        ),
         "/admin/accounts/account/<id>/freeze/": why,
         "/admin/accounts/account/<id>/unfreeze/": why,
         "/admin/accounts/apitoken/<id>/revoke/": why,
@@ -607,7 +620,7 @@ def test_what_the_back_office_hides_answers_as_what_does_not_exist(call_office, 
     """Rows are numbered there: no answer may tell who has no business with them how many there
     are."""
     for route, method, caller in cells(OFFICE, "403", "login"):
-        page = re.sub("(change|delete|history)/$", "change/", route)
+        page = re.sub("(change|delete|history|withdraw)/$", "change/", route)
         if caller in STAFF and OFFICE.get((page, "GET"), {}).get(caller) == "200":
             continue  # may see the row, though not do this
         with subtests.test(f"{method} {route} by {caller}"):

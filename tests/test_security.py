@@ -190,7 +190,7 @@ def test_a_deactivated_user_is_out_with_the_next_request(reena, teller):
 
 
 def test_a_role_that_was_taken_away_is_gone_with_the_next_request(manager, admin, reena, books):
-    limit = reverse("admin:accounts_account_limit", args=[reena.account.pk])
+    limit = reverse("admin:office_limit", args=[reena.account.pk])
     browser, root = manager.browser, admin.browser
     assert is_signed_in(browser, limit)
     manager.user.groups.set([Group.objects.get(name="auditor")])
@@ -870,7 +870,7 @@ def test_no_log_line_holds_what_people_typed_or_prove_themselves_with(
     secrets += [cookie_of(browser), browser.cookies[live_settings.CSRF_COOKIE_NAME].value]
     form = {"to_account_number": rahul.account.number, "amount": "1", "reference": "canary-note"}
     submit(browser, "/send", visit(browser, "/send"), **form)
-    url = reverse("admin:accounts_account_limit", args=[reena.account.pk])
+    url = reverse("admin:office_limit", args=[reena.account.pk])
     fill_in(manager, url, daily_limit="5", reason="canary-reason")
     manager.browser.get("/admin/accounts/account/", {"q": reena.account.number})
     url = reverse("admin:auth_user_password_change", args=[reena.user.pk])

@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LAYERS = ["audit", "accounts", "transfers", "smartbank", "torture"]  # each may import the former
+LAYERS = [
+    "audit",
+    "accounts",
+    "transfers",
+    "office",
+    "smartbank",
+    "torture",
+]  # each may import the former
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "core", "services", "signals"}
 
 

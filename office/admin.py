@@ -1,0 +1,140 @@
+"""The inbox: what one member of staff asked for and another must decide."""
+
+from django.contrib import admin
+from django.db.models import Q
+from django.urls import path
+from django.utils import timezone
+
+from accounts.admin import accounts_named, money_column, timeline
+from audit.admin import MomentPeriodFilter, ReadOnlyAdmin, link, time_column
+from office import staff_views
+from office.models import ApprovalRequest
+
+
+class RequestPeriodFilter(MomentPeriodFilter):
+    """Filters by the bank's day on which a request was made."""
+
+    title = "asked on"
+    moment = "made_at"
+
+
+class StatusFilter(admin.SimpleListFilter):
+    """Shows what waits, unless something else is asked for: this is an inbox."""
+
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request, model_admin):
+        """Return every status, and all of them together."""
+        return [*ApprovalRequest.Status.choices, ("all", "All")]
+
+    def choices(self, changelist):
+        """Return the choices; what waits is the first and needs no parameter."""
+        chosen = self.value() or ApprovalRequest.Status.PENDING
+        for value, title in self.lookup_choices:
+            yield {
+                "selected": value == chosen,
+                "query_string": changelist.get_query_string({self.parameter_name: value}),
+                "display": title,
+            }
+
+    def queryset(self, request, queryset):
+        """Return the requests of the chosen status."""
+        status = self.value() or ApprovalRequest.Status.PENDING
+        return queryset if status == "all" else queryset.filter(status=status)
+
+
+@admin.register(ApprovalRequest)
+class ApprovalRequestAdmin(ReadOnlyAdmin):
+    """Requests with their reasons, and what became of them."""
+
+    change_form_template = "admin/office/approvalrequest/change_form.html"
+    list_display = ("made", "kind", "number", "owner", "wanted", "asked_by", "why", "state")
+    list_filter = (StatusFilter, "kind", RequestPeriodFilter)
+    search_help_text = "Public id, username of who asked or decided, account number, owner"
+    fields = (
+        *("state", "kind", "account_link", "wanted", "reason", "asked_by", "made", "expires"),
+        *("decided_by", "decided", "answer", "public_id"),
+    )
+
+    made = time_column("made_at", "asked")
+    expires = time_column("expires_at", "stale from")
+    decided = time_column("decided_at", "decided")
+    wanted = money_column("amount_minor", "wanted", "account.currency")
+
+    @admin.display(description="account")
+    def number(self, request) -> str:
+        """Show the account's number."""
+        return request.account.number
+
+    @admin.display(description="account")
+    def account_link(self, request):
+        """Link to the account."""
+        text = f"{request.account.number} {request.account.owner_name}"
+        return link("accounts_account_change", text, request.account_id)
+
+    @admin.display
+    def owner(self, request) -> str:
+        """Show whose account it is."""
+        return request.account.owner_name
+
+    @admin.display(description="asked by")
+    def asked_by(self, request) -> str:
+        """Show the maker."""
+        return request.maker.username
+
+    @admin.display(description="decided by")
+    def decided_by(self, request) -> str:
+        """Show the checker."""
+        return request.checker.username if request.checker else "nobody"
+
+    @admin.display(description="reason")
+    def why(self, request) -> str:
+        """Show why it is asked for."""
+        return request.reason
+
+    @admin.display(description="status")
+    def state(self, request) -> str:
+        """Show what became of it."""
+        return request.get_status_display()
+
+    def get_queryset(self, request):
+        """Return the requests with everybody concerned."""
+        requests = super().get_queryset(request)
+        return requests.select_related("account__customer", "maker", "checker")
+
+    def matching(self, term):
+        """Find by who asked or decided, or by account."""
+        return (
+            Q(public_id=term)
+            | Q(maker__username=term)
+            | Q(checker__username=term)
+            | Q(account__in=accounts_named(term))
+        )
+
+    def get_urls(self):
+        """Return the pages, with those that ask and those that decide."""
+        pages = [
+            ("limit/<int:account_id>/", staff_views.ChangeLimit, "limit"),
+            ("<int:request_id>/approve/", staff_views.Approve, "approve"),
+            ("<int:request_id>/refuse/", staff_views.Refuse, "refuse"),
+            ("<int:request_id>/withdraw/", staff_views.Withdraw, "withdraw"),
+        ]
+        wrap = self.admin_site.admin_view
+        own = [path(url, wrap(view.as_view()), name=f"office_{name}") for url, view, name in pages]
+        return [*own, *super().get_urls()]
+
+    def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        """Show the request, what may be done with it, and its history."""
+        owner = obj.account.customer and obj.account.customer.user_id
+        waits = obj.status == ApprovalRequest.Status.PENDING
+        is_stale = obj.expires_at <= timezone.now()
+        context["is_maker"] = obj.maker_id == request.user.pk
+        context["can_withdraw"] = waits and context["is_maker"]
+        context["can_decide"] = waits and request.user.pk not in (obj.maker_id, owner)
+        context["is_stale"] = waits and is_stale
+        context["facts"] = staff_views.facts_of(obj)
+        context["timeline"] = timeline(
+            obj.account.currency, object_type="request", object_id=obj.public_id
+        )
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
