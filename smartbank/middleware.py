@@ -95,10 +95,10 @@ class ProblemMiddleware:
             request.get_host()
             length = int(request.META.get("CONTENT_LENGTH") or 0)
         except (DisallowedHost, ValueError):
-            return self._refuse(request, 400, "malformed_request")
+            return self._refuse(request, "malformed_request")
         if length > settings.MAX_BODY_BYTES:
             bound = f"The body may have {settings.MAX_BODY_BYTES} bytes."
-            return self._refuse(request, 413, "payload_too_large", bound)
+            return self._refuse(request, "payload_too_large", bound)
         response = self.get_response(request)
         if isinstance(response, HttpResponseNotAllowed):  # of a view that is not the API's
             return problems.wrong_method(request, response)
@@ -110,11 +110,11 @@ class ProblemMiddleware:
             try:
                 request.POST  # noqa: B018  (reading it is the point)
             except (BadRequest, SuspiciousOperation, MultiPartParserError):
-                return self._refuse(request, 400, "malformed_request")
+                return self._refuse(request, "malformed_request")
         return None
 
-    def _refuse(self, request, status, code, detail=""):
-        return problems.for_caller(request, problems.problem(request, status, code, detail))
+    def _refuse(self, request, code, detail=""):
+        return problems.for_caller(request, problems.problem(request, code, detail))
 
     def process_exception(self, request, error):
         """Answer an exception of a view that is not the API's, with DEBUG on or off."""

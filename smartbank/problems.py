@@ -1,6 +1,7 @@
 """Every error of the API as problem+json (RFC 9457), and of the pages as a page.
 
-A problem never holds a stack trace, SQL, a path of the server or somebody else's data.
+Which there are is in the catalogue. A problem never holds a stack trace, SQL, a path of the server
+or somebody else's data.
 """
 
 import logging
@@ -15,35 +16,13 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 
 from accounts.transactions import Busy
+from smartbank.catalogue import PROBLEMS
 
 logger = logging.getLogger("smartbank")
 
 BUSY_RETRY_SECONDS = 2
 PAGES = {"pages", "admin"}  # URL namespaces that answer HTML
 
-TITLES = {
-    "malformed_request": "The request cannot be read",
-    "validation_error": "The request is not valid",
-    "not_authenticated": "You are not signed in",
-    "insufficient_funds": "Not enough money in the account",
-    "permission_denied": "You may not do this",
-    "not_found": "Not found",
-    "account_not_found": "No such account",
-    "method_not_allowed": "This method is not allowed here",
-    "not_acceptable": "Only JSON is spoken here",
-    "account_not_active": "An account is not active",
-    "idempotency_in_progress": "The first request with this key is still running",
-    "receipt_not_possible": "This receipt cannot be given",
-    "payload_too_large": "The body is too large",
-    "unsupported_media_type": "Only UTF-8 JSON is read here",
-    "same_account": "From and to are the same account",
-    "currency_mismatch": "The currencies differ",
-    "idempotency_key_reused": "This idempotency key stands for another request",
-    "daily_limit_exceeded": "Over the daily limit",
-    "throttled": "Too many requests",
-    "busy": "The bank is busy",
-    "internal_error": "Something went wrong",
-}
 # Where Django REST framework's word for it is not ours.
 CODES = {
     exceptions.ParseError: "malformed_request",
@@ -54,26 +33,21 @@ CODES = {
 
 
 def problem(
-    request: HttpRequest,
-    status: int,
-    code: str,
-    detail: str = "",
-    *,
-    headers=None,
-    **members,
+    request: HttpRequest, code: str, detail: str = "", *, headers=None, **members
 ) -> JsonResponse:
-    """Return the problem `code` as a response; `members` are added to the body."""
+    """Return the problem `code` of the catalogue as a response; `members` are added to the body."""
+    kind = PROBLEMS[code]
     body = {
         "type": f"/problems/{code}",
-        "title": TITLES[code],
-        "status": status,
-        "detail": detail or f"{TITLES[code]}.",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail or f"{kind.title}.",
         "code": code,
         "request_id": request.request_id,
         **members,
     }
     return JsonResponse(
-        body, status=status, headers=headers, content_type="application/problem+json"
+        body, status=kind.status, headers=headers, content_type="application/problem+json"
     )
 
 
@@ -95,16 +69,15 @@ def from_exception(request: HttpRequest, error: Exception) -> HttpResponse:
         logger.error("database unavailable", exc_info=error, extra={"request": request})
         return busy(request)
     if isinstance(error, SuspiciousOperation):
-        return problem(request, 400, "malformed_request")
+        return problem(request, "malformed_request")
     logger.error("unforeseen error", exc_info=error, extra={"request": request})
-    return problem(request, 500, "internal_error", "It is in our logs under this request id.")
+    return problem(request, "internal_error", "It is in our logs under this request id.")
 
 
 def busy(request: HttpRequest) -> JsonResponse:
     """Return 503: try again, with the same idempotency key if the request had one."""
     return problem(
         request,
-        503,
         "busy",
         "Nothing was done that the same idempotency key would do twice. Try again shortly.",
         headers={"Retry-After": str(BUSY_RETRY_SECONDS)},
@@ -122,9 +95,9 @@ def _from_api_exception(request: HttpRequest, error: exceptions.APIException) ->
         detail = str(error.detail)
     if isinstance(error, exceptions.Throttled):
         headers["Retry-After"] = str(int(error.wait or 1))
-    if error.status_code == 401:
+    if PROBLEMS[code].status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return problem(request, error.status_code, code, detail, headers=headers, **members)
+    return problem(request, code, detail, headers=headers, **members)
 
 
 def _field_errors(details, field: str = "") -> list[dict]:

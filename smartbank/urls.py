@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 
 from accounts import api as accounts
 from accounts import views as account_pages
-from smartbank import health, problems
+from smartbank import documentation, health, problems
 from transfers import api as transfers
 from transfers import views as transfer_pages
 
@@ -44,6 +44,8 @@ pages = [
     path("send", transfer_pages.send, name="send"),
     path("payments/<uuid:id>", transfer_pages.payment, name="payment"),
     path("payments/<uuid:id>/receipt", transfer_pages.receipt, name="receipt"),
+    path("problems", documentation.problems, name="problems"),
+    path("problems/<str:code>", documentation.problem, name="problem"),
 ]
 
 urlpatterns = [

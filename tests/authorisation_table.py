@@ -55,6 +55,8 @@ route                    method   str   ina    own rec oth  cle    tel    man   
 /login                   OPTIONS  200   200    200 200 200  200    200    200    200    200
 /logout                  POST     302   302    302 302 302  302    302    302    302    302
 /logout                  OPTIONS  200   200    200 200 200  200    200    200    200    200
+/problems                GET      200   200    200 200 200  200    200    200    200    200
+/problems/<id>           GET      200   200    200 200 200  200    200    200    200    200
 /admin                   every    302   302    302 302 302  302    302    302    302    302
 """
 

@@ -384,7 +384,8 @@ def call_page(desk, payment, reena, rahul) -> Callable:
         form = forms.get(route, NO_BODY)
         if route == "/login":
             form = as_form(**own_credentials(desk, caller))
-        address = route.replace("<id>", key or payment.public_id)
+        named = "busy" if route == "/problems/<id>" else payment.public_id
+        address = route.replace("<id>", key or named)
         return desk.by_session(caller, method, address, form, **how)
 
     return call

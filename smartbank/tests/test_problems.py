@@ -9,7 +9,7 @@ from django.test import Client
 
 from accounts.transactions import Busy
 from conftest import Api
-from smartbank.problems import TITLES
+from smartbank.catalogue import PROBLEMS
 
 UNKNOWN_ID = "01890000-0000-7000-8000-000000000000"
 INTERNALS = re.compile(
@@ -37,7 +37,7 @@ def assert_problem(response, status, code, **members):
     body = response.json()
     assert body == {
         "type": f"/problems/{code}",
-        "title": TITLES[code],
+        "title": PROBLEMS[code].title,
         "status": status,
         "detail": body["detail"],
         "code": code,

@@ -1,0 +1,41 @@
+"""Pages about the API for those who program against it. Everybody may read them."""
+
+import json
+import re
+
+from django.http import Http404
+from django.shortcuts import render
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_safe
+
+from smartbank.catalogue import PROBLEMS
+
+
+@require_safe
+def problems(request):
+    """List every error that the API can answer."""
+    return render(request, "documentation/problems.html", {"problems": PROBLEMS.items()})
+
+
+@require_safe
+def problem(request, code):
+    """Explain one error. A problem's `type` is the address of this page."""
+    if code not in PROBLEMS:
+        raise Http404
+    kind = PROBLEMS[code]
+    context = {
+        "code": code,
+        "problem": kind,
+        "meaning": _with_code(kind.meaning),
+        "remedy": _with_code(kind.remedy),
+        "example": json.dumps(kind.example(code), indent=2, ensure_ascii=False),
+    }
+    return render(request, "documentation/problem.html", context)
+
+
+def _with_code(text: str) -> SafeString:
+    """Return the text as HTML, with what stands between backticks marked as code."""
+    parts = enumerate(re.split("`", text))
+    marked = ((format_html("<code>{}</code>", part) if n % 2 else part,) for n, part in parts)
+    return format_html_join("", "{}", marked)
