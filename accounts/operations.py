@@ -86,16 +86,21 @@ def open_account(
             origin,
             reason=reason,
             before={},
-            after={
-                "customer": customer.public_id,
-                "currency": currency,
-                "daily_limit_minor": daily_limit_minor,
-                "status": account.status,
-            },
+            after=as_opened(account),
         )
         return account
 
     return transactions.run(work)  # a number that is taken is a duplicate key: run again
+
+
+def as_opened(account: Account) -> dict:
+    """Return what the audit log says about an account that is opened."""
+    return {
+        "customer": account.customer.public_id,
+        "currency": account.currency,
+        "daily_limit_minor": account.daily_limit_minor,
+        "status": account.status,
+    }
 
 
 def cash_account(currency: str) -> Account:

@@ -1,4 +1,4 @@
-"""From a bare Python to a running command, for `manage.py` with `demo`, `test` and `torture`.
+"""From a bare Python to a running command: `manage.py demo`, `test`, `torture`, `bench`.
 
 It finds an interpreter that has all of requirements.txt: the one that runs, if it has them already,
 else the one of a virtual environment that it makes in `.venv`. Whatever it makes is below `.venv/`
@@ -74,21 +74,21 @@ class CommandFailed(Problem):
 def before_django(argv):
     """Do what must precede Django for this command line; return if Django can run right here.
 
-    `test` and `torture` never return. `demo` first prepares the environment. Any other command
-    runs in this interpreter if it has Django, else in the `.venv` made earlier.
+    `test`, `torture` and `bench` never return. `demo` first prepares the environment. Any other
+    command runs in this interpreter if it has Django, else in the `.venv` made earlier.
     """
     command = argv[1] if len(argv) > 1 else ""
     with problems_as_sentences():
-        if command in ("demo", "test", "torture"):
+        if command in ("demo", "test", "torture", "bench"):
             require_python(argv)
         if command == "test":
             from smartbank import suite  # here, because old Pythons cannot read it
 
             sys.exit(suite.main(argv[2:]))
-        if command == "torture":  # a bank of its own, so not on the settings of this one
+        if command in ("torture", "bench"):  # a bank of its own, so not on the settings of this one
             os.environ["PYTHONPATH"] = str(ROOT)
             python = sys.executable if has_requirements() else prepare()
-            replace_process([python, "-m", "torture", *argv[2:]])
+            replace_process([python, "-m", command, *argv[2:]])
         if command == "serve":  # before the settings are read: a request must not wait for long
             os.environ.setdefault("DATABASE_READ_SECONDS", "15")
         if command == "demo":

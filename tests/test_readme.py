@@ -73,6 +73,7 @@ def our_commands() -> list[str]:
     return [
         "test",
         "torture",
+        "bench",
         *sorted(path.stem for path in ROOT.glob("*/management/commands/[a-z]*.py")),
     ]
 

@@ -13,6 +13,7 @@ LAYERS = [
     "office",
     "smartbank",
     "torture",
+    "bench",
 ]  # each may import the former
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "core", "services", "signals"}
 

@@ -1,0 +1,127 @@
+"""One run: rows in rounds that take turns, and what came of each row."""
+
+import random
+import statistics
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+
+import MySQLdb
+
+from bench import load
+from bench.bank import Bank, CannotMeasure, copy_for_the_yardstick, manage, opened
+from bench.c_driver import Way, Yardstick
+from bench.costs import NOTHING, Costs, count
+from bench.rows import Row
+from smartbank.throwaway import Server
+
+BANK, COPY = "smartbank", "yardstick"
+WARM_UP_SECONDS = 0.5
+YARDSTICK = Row("C driver, the same statements, no HTTP", 16, lambda *_: iter(()), 201)
+
+
+@dataclass
+class Result:
+    """What a row came to, round by round."""
+
+    row: Row
+    rates: list[float] = field(default_factory=list)  # transfers or reads a second
+    ratios: list[float] = field(default_factory=list)  # to the yardstick in the same round
+    latencies: list[float] = field(default_factory=list)
+    statuses: Counter = field(default_factory=Counter)
+    costs: Costs = NOTHING
+    generator: float = 0.0  # processor seconds of the load generator
+
+    def add(self, sample: load.Sample, spent: Costs) -> float:
+        """Add a round and return its rate. Raises CannotMeasure if an answer is not the row's."""
+        if set(sample.statuses) != {self.row.status}:
+            raise CannotMeasure(f"{self.row.name}: not only {self.row.status}, {sample.statuses}")
+        self.rates.append(len(sample.latencies) * self.row.orders / sample.seconds)
+        self.latencies += sample.latencies
+        self.costs += spent
+        self.generator += sample.cpu
+        return self.rates[-1]
+
+    def summary(self) -> dict:
+        """Return the figures: medians of the rounds, percentiles of all requests."""
+        latencies, requests = sorted(self.latencies), len(self.latencies)
+        return {
+            "row": self.row.name,
+            "connections": self.row.connections,
+            "per_second": round(statistics.median(self.rates), 1),
+            "ratio": round(statistics.median(self.ratios), 3),
+            "p50_ms": round(1000 * latencies[requests // 2], 2),
+            "p99_ms": round(1000 * latencies[requests * 99 // 100], 2),
+            "server_cpu_ms": round(1000 * self.costs.server / requests, 2),
+            "database_cpu_ms": round(1000 * self.costs.database / requests, 2),
+            "statements": round(self.costs.statements / requests, 1),
+            "generator_cpu_ms": round(1000 * self.generator / requests, 3),
+            "requests": requests,
+            "rates": [round(rate, 1) for rate in self.rates],
+        }
+
+
+def once(
+    rows: list[Row],
+    server: Server,
+    *,
+    rounds: int,
+    seconds: float,
+    customers: int,
+    transfers: int,
+    say: Callable[[str], None],
+) -> list[dict]:
+    """Open a bank, measure the rows and the yardstick, prove the books; return the summaries.
+
+    Raises CannotMeasure.
+    """
+    with opened(server, BANK, customers, transfers, say) as bank:
+        way = Way(bank.connect(COPY), copy_for_the_yardstick(bank, COPY))
+        with closing(Yardstick(way, YARDSTICK.connections)) as yardstick:
+            results = [Result(one) for one in (YARDSTICK, *rows)]
+            say(f"{rounds} rounds of {seconds} s for each of {len(results)} rows:")
+            _measure(bank, yardstick, results, rounds, seconds, say)
+        manage(bank.environment, "reconcile")
+    return [one.summary() for one in results]
+
+
+def _measure(bank: Bank, yardstick: Yardstick, results, rounds, seconds, say) -> None:
+    connection = MySQLdb.connect(**bank.connect())
+    connection.autocommit(True)
+    cursor = connection.cursor()
+    chance = random.Random(1)
+    for number in range(rounds + 1):
+        length = seconds if number else WARM_UP_SECONDS  # the first round counts nothing
+        rates = []
+        for result in results:
+            before = count(cursor, bank.pid, bank.server.pid)
+            if result.row is YARDSTICK:
+                sample = yardstick.run(length)
+            else:
+                requests = result.row.requests(bank.people, chance)
+                sample = load.run(bank.port, result.row.connections, requests, length)
+            spent = count(cursor, bank.pid, bank.server.pid) - before
+            if number:
+                rates.append(result.add(sample, spent))
+                result.ratios.append(rates[-1] / rates[0])
+        if number:
+            say(f"  round {number}: " + ", ".join(f"{rate:,.0f}" for rate in rates))
+    connection.close()
+
+
+def table(summaries: list[dict]) -> list[str]:
+    """Return the summaries as a table in Markdown."""
+    lines = [
+        "| | connections | a second | ratio | p50 ms | p99 ms | server ms | database ms "
+        "| statements |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for one in summaries:
+        server = f"{one['server_cpu_ms']:.2f}" if one["server_cpu_ms"] else "-"
+        lines.append(
+            f"| {one['row']} | {one['connections']} | {one['per_second']:,.0f} "
+            f"| {one['ratio']:.2f} | {one['p50_ms']:.1f} | {one['p99_ms']:.1f} "
+            f"| {server} | {one['database_cpu_ms']:.2f} | {one['statements']:.1f} |"
+        )
+    return lines
