@@ -11,6 +11,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts import public_ids
+from audit.models import Chained
 
 
 def public_id_field() -> models.CharField:
@@ -86,12 +87,12 @@ class AccountQuerySet(models.QuerySet):
         return list(self.select_for_update().filter(pk__in=ids).order_by("pk")) if ids else []
 
 
-class Account(models.Model):
+class Account(Chained):
     """Money in one currency: a customer's, or one of the bank's own (kind HOUSE).
 
     Only transfers.operations changes the balance, only accounts.operations status and limit; both
-    name the columns they write. Saving a whole Account would put back the balance that was read
-    before, so `save` refuses it.
+    name the columns they write, and keep where the chain of audit rows ends. Saving a whole Account
+    would put back the balance that was read before, so `save` refuses it.
     """
 
     class Kind(models.TextChoices):

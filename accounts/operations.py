@@ -1,7 +1,8 @@
 """What bank staff change about customers and accounts, other than money.
 
 Each operation locks the account, changes the columns that it names, and writes an audit row with
-who, why, before and after, all in one transaction. None of them can touch a balance.
+who, why, before and after, the next of the account's chain, all in one transaction. None of them
+can touch a balance.
 """
 
 from functools import partial
@@ -12,8 +13,9 @@ from django.db import IntegrityError
 
 from accounts import money, numbers, transactions
 from accounts.models import Account, Customer
+from audit import operations as audit
 from audit.models import Action
-from audit.operations import Origin, record
+from audit.operations import Origin
 
 
 class UsernameTaken(Exception):
@@ -45,7 +47,7 @@ def open_customer(
             raise UsernameTaken(f"The username {username} is taken.")
         user = users.create(username=username, email=email, password=password)
         customer = Customer.objects.create(user=user, name=name)
-        record(
+        audit.record(
             Action.CUSTOMER_OPENED,
             origin,
             object_type="customer",
@@ -80,9 +82,10 @@ def open_account(
             currency=currency,
             daily_limit_minor=daily_limit_minor,
         )
-        _record(
-            Action.ACCOUNT_OPENED,
+        write(
             account,
+            {},
+            Action.ACCOUNT_OPENED,
             origin,
             reason=reason,
             before={},
@@ -170,16 +173,15 @@ def _change_once(account, action, columns, reason, origin, must_be) -> None:
 def change_locked(account: Account, action: str, columns: dict, *, origin: Origin, **why) -> None:
     """Change columns of an account that the open transaction has locked, and audit it in there."""
     before = {name: getattr(account, name) for name in columns}
-    Account.objects.filter(pk=account.pk).update(**columns)
-    _record(action, account, origin, before=before, after=columns, **why)
+    write(account, columns, action, origin, before=before, after=columns, **why)
 
 
-def _record(action: str, account: Account, origin: Origin, **details) -> None:
-    record(
-        action,
-        origin,
-        object_type="account",
-        object_id=account.public_id,
-        account_id=account.pk,
-        **details,
-    )
+def write(account: Account, columns: dict, action: str, origin: Origin, **facts) -> None:
+    """Change these columns of a locked account, and write the audit row that says so.
+
+    The row is about the account itself, unless `facts` name another object.
+    """
+    named = {"object_type": "account", "object_id": account.public_id}
+    told = audit.row(action, origin, account=account, **named | facts)
+    Account.objects.filter(pk=account.pk).update(**columns, **account.chain_end)
+    told.save()

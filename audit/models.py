@@ -74,6 +74,28 @@ class AppendOnlyModel(models.Model):
         raise AppendOnly(f"Rows of {self._meta.db_table} are never deleted.")
 
 
+FIRST_LINK = "0" * 64  # what the first row of a chain is linked to
+
+
+class Chained(models.Model):
+    """What has a chain of audit rows of its own, and knows where it ends."""
+
+    audit_sequence = models.BigIntegerField(default=0, help_text="Sequence of the last audit row.")
+    audit_head = models.CharField(
+        max_length=64, default=FIRST_LINK, help_text="Link of the last audit row."
+    )
+
+    CHAIN_END = ("audit_sequence", "audit_head")
+
+    class Meta:
+        abstract = True
+
+    @property
+    def chain_end(self) -> dict[str, object]:
+        """The columns that say where the chain ends, with what they hold in memory."""
+        return {name: getattr(self, name) for name in self.CHAIN_END}
+
+
 class AuditLog(AppendOnlyModel):
     """One fact about one account or, where none is concerned, about one object.
 
@@ -93,9 +115,20 @@ class AuditLog(AppendOnlyModel):
     ip = models.GenericIPAddressField("IP address", null=True)
     details = models.JSONField(default=dict)
 
+    # The proof, made and explained in audit.chain. Rows older than the chains have none of it.
+    sequence = models.BigIntegerField(null=True, help_text="Its place in the account's chain.")
+    epoch = models.IntegerField(null=True, help_text="Which key it is tagged with.")
+    tag = models.CharField(max_length=64, default="")
+    link = models.CharField(max_length=64, default="")
+
     class Meta:
         db_table = "audit_logs"
         verbose_name = "audit log"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "sequence"], name="one_audit_row_per_account_and_sequence"
+            ),
+        ]
         indexes = [
             models.Index(fields=["created_at"], name="audit_by_time"),
             models.Index(fields=["action", "created_at"], name="audit_by_action"),

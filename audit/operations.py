@@ -6,7 +6,8 @@ from typing import Self
 from django.http import HttpRequest
 from django.utils import timezone
 
-from audit.models import AuditLog
+from audit import chain
+from audit.models import AuditLog, Chained
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +37,36 @@ def row(
     action: str,
     origin: Origin,
     *,
+    account: Chained | None = None,
     object_type: str,
     object_id: str,
-    account_id: int | None = None,
     created_at=None,
     **details,
 ) -> AuditLog:
-    """Return an audit row that is not written yet. Amounts in `details` are in minor units."""
-    return AuditLog(
+    """Return an audit row that is not written yet. Amounts in `details` are in minor units.
+
+    If it concerns an account, that must be locked: the row is the next of its chain, and whoever
+    writes the row writes `account.chain_end` along.
+    """
+    written = AuditLog(
         created_at=created_at or timezone.now(),
         action=action,
         actor_id=origin.actor_id,
-        account_id=account_id,
         object_type=object_type,
         object_id=object_id,
         request_id=origin.request_id,
-        ip=origin.ip,
+        ip=_IP.get_prep_value(origin.ip),  # as the column will spell it
         details=details,
     )
+    chain.append(written, account)
+    return written
 
 
 def record(action: str, origin: Origin, **facts) -> AuditLog:
-    """Write one audit row at once, in the surrounding transaction if there is one."""
+    """Write one audit row that concerns no account, in the surrounding transaction if any."""
     written = row(action, origin, **facts)
     written.save()
     return written
+
+
+_IP = AuditLog._meta.get_field("ip")

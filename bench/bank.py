@@ -65,6 +65,8 @@ def opened(server: Server, database: str, customers: int, transfers: int, say) -
         "DATABASE_URL": server.url(database),
         "DEBUG": "0",
         "SECRET_KEY": secrets.token_hex(32),
+        "AUDIT_KEYS": f"1:{secrets.token_hex(32)}",
+        "AUDIT_SIGNING_KEY": secrets.token_hex(32),
         "ALLOWED_HOSTS": "127.0.0.1",
         "SECURE_SSL_REDIRECT": "0",
         "SMARTBANK_READ_DOTENV": "0",

@@ -129,8 +129,9 @@ def _transfer(cursor, sender: int, receiver: int, user: int, amount: int) -> Non
     transfer = cursor.lastrowid
     cursor.execute(
         "UPDATE accounts SET balance_minor = balance_minor + IF(id = %s, %s, %s), "
-        "entry_sequence = entry_sequence + 1 WHERE id IN (%s, %s)",
-        (sender, -amount, amount, low, high),
+        "entry_sequence = entry_sequence + 1, audit_sequence = audit_sequence + 1, "
+        "audit_head = %s WHERE id IN (%s, %s)",
+        (sender, -amount, amount, key, low, high),
     )
     lines = [(locked[sender], -amount), (locked[receiver], amount)]
     cursor.execute(
@@ -159,14 +160,21 @@ def _transfer(cursor, sender: int, receiver: int, user: int, amount: int) -> Non
     )
     cursor.execute(
         "INSERT INTO audit_logs (created_at, action, actor_id, account_id, object_type, object_id, "
-        "request_id, ip, details) VALUES "
+        "request_id, ip, details, sequence, epoch, tag, link) VALUES "
         + ", ".join(
-            ["(UTC_TIMESTAMP(6), 'transfer.completed', %s, %s, 'transfer', %s, %s, NULL, %s)"] * 2
+            [
+                "(UTC_TIMESTAMP(6), 'transfer.completed', %s, %s, 'transfer', %s, %s, NULL, %s, "
+                "%s, 1, %s, %s)"
+            ]
+            * 2
         ),
         [
             value
             for row, moved in lines
-            for value in (user, row["id"], public_id, "bench", f'{{"amount_minor": {moved}}}')
+            for value in (
+                *(user, row["id"], public_id, "bench", f'{{"amount_minor": {moved}}}'),
+                *(row["audit_sequence"] + 1, key, key),
+            )
         ],
     )
 

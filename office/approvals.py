@@ -15,7 +15,7 @@ from accounts import money, transactions
 from accounts import operations as accounts
 from accounts.models import Account
 from audit.models import Action
-from audit.operations import Origin, record
+from audit.operations import Origin
 from office.models import ApprovalRequest
 
 Kind, Status = ApprovalRequest.Kind, ApprovalRequest.Status
@@ -78,7 +78,7 @@ def _ask_locked(wish: ApprovalRequest, origin: Origin) -> ApprovalRequest:
     account = Account.objects.locked([wish.account_id])[wish.account_id]
     waiting = ApprovalRequest.objects.filter(slot=wish.slot).first()
     if waiting and waiting.expires_at <= timezone.now():
-        _close(waiting, Status.EXPIRED, origin)
+        _close(waiting, account, Status.EXPIRED, origin)
         waiting = None
     if waiting:
         if _is_same(waiting, wish):  # a second click, or our COMMIT arrived and its reply did not
@@ -90,7 +90,7 @@ def _ask_locked(wish: ApprovalRequest, origin: Origin) -> ApprovalRequest:
     wish.made_at = timezone.now()
     wish.expires_at = wish.made_at + dt.timedelta(hours=settings.APPROVAL_HOURS)
     wish.save(force_insert=True)
-    _record(Action.REQUEST_MADE, wish, origin, reason=wish.reason)
+    _record(Action.REQUEST_MADE, wish, account, origin, reason=wish.reason)
     return wish
 
 
@@ -121,11 +121,11 @@ def _approve(request: ApprovalRequest, answer: str, origin: Origin) -> ApprovalR
     _must_wait(request)
     _must_be_a_second_person(request, account, origin)
     if request.expires_at <= timezone.now():
-        return _close(request, Status.EXPIRED, origin)
+        return _close(request, account, Status.EXPIRED, origin)
     if obstacle := _obstacle(request, account):
-        return _close(request, Status.FAILED, origin, answer=obstacle)
+        return _close(request, account, Status.FAILED, origin, answer=obstacle)
     _carry_out(request, account, origin)
-    return _close(request, Status.APPROVED, origin, answer=answer)
+    return _close(request, account, Status.APPROVED, origin, answer=answer)
 
 
 def _carry_out(request: ApprovalRequest, account: Account, origin: Origin) -> None:
@@ -143,24 +143,24 @@ def _refuse(request: ApprovalRequest, answer: str, origin: Origin) -> ApprovalRe
         return request
     _must_wait(request)
     _must_be_a_second_person(request, account, origin)
-    return _close(request, Status.REFUSED, origin, answer=answer)
+    return _close(request, account, Status.REFUSED, origin, answer=answer)
 
 
 def _withdraw(request: ApprovalRequest, answer: str, origin: Origin) -> ApprovalRequest:
-    request, _ = _locked(request)
+    request, account = _locked(request)
     if request.maker_id != origin.actor_id:
         raise NotPossible("Only who made the request can withdraw it.")
     if request.status == Status.WITHDRAWN:
         return request
     _must_wait(request)
-    return _close(request, Status.WITHDRAWN, origin, answer=answer)
+    return _close(request, account, Status.WITHDRAWN, origin, answer=answer)
 
 
 def _expire(request: ApprovalRequest, origin: Origin) -> bool:
-    request, _ = _locked(request)
+    request, account = _locked(request)
     if request.status != Status.PENDING:
         return False
-    _close(request, Status.EXPIRED, origin)
+    _close(request, account, Status.EXPIRED, origin)
     return True
 
 
@@ -183,7 +183,7 @@ def _must_be_a_second_person(request: ApprovalRequest, account: Account, origin:
 
 
 def _close(
-    request: ApprovalRequest, status: str, origin: Origin, *, answer: str = ""
+    request: ApprovalRequest, account: Account, status: str, origin: Origin, *, answer: str = ""
 ) -> ApprovalRequest:
     """Write the decision. The database, too, refuses a checker who is the maker."""
     has_checker = status in {Status.APPROVED, Status.FAILED, Status.REFUSED}
@@ -191,19 +191,22 @@ def _close(
     request.checker_id = origin.actor_id if has_checker else None
     request.slot = None
     request.save(update_fields=["status", "answer", "decided_at", "checker", "slot"])
-    _record(AUDITED_AS[status], request, origin, reason=answer)
+    _record(AUDITED_AS[status], request, account, origin, reason=answer)
     return request
 
 
-def _record(action: str, request: ApprovalRequest, origin: Origin, **details) -> None:
+def _record(
+    action: str, request: ApprovalRequest, account: Account, origin: Origin, **details
+) -> None:
     if request.amount_minor is not None:
         details["amount_minor"] = request.amount_minor
-    record(
+    accounts.write(
+        account,
+        {},
         action,
         origin,
         object_type="request",
         object_id=request.public_id,
-        account_id=request.account_id,
         kind=request.kind,
         maker_id=request.maker_id,
         **details,

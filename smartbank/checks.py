@@ -5,8 +5,10 @@ import sys
 from django.conf import settings
 from django.contrib.auth.hashers import check_password
 from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 
+from audit import keys
 from smartbank.demo_environment import DEMO_KEY_PREFIX
 
 DEMO_PASSWORD = "smartbank-demo"
@@ -23,6 +25,7 @@ def register() -> None:
     checks.register(sql_mode_is_strict)
     checks.register(production_runs_on_a_server)
     checks.register(secret_key_is_secret)
+    checks.register(audit_rows_can_be_tagged)
     checks.register(no_demo_users_in_production, checks.Tags.database)
     checks.register(server_agrees_with_the_settings, checks.Tags.database)
 
@@ -88,6 +91,16 @@ def secret_key_is_secret(app_configs=None, **kwargs) -> list:
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     if not settings.DEBUG and any(key.startswith(DEMO_KEY_PREFIX) for key in keys):
         return [checks.Error("SECRET_KEY is a demo's. Make your own.", id="smartbank.E005")]
+    return []
+
+
+def audit_rows_can_be_tagged(app_configs=None, **kwargs) -> list:
+    """Refuse audit keys that are missing or none. With DEBUG one is made of SECRET_KEY."""
+    try:
+        keys.current()
+    except ImproperlyConfigured as error:
+        hint = "Each is an epoch and 64 hexadecimal digits, as .env.example says."
+        return [checks.Error(str(error), hint=hint, id="smartbank.E007")]
     return []
 
 

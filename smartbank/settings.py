@@ -88,6 +88,7 @@ QUOTES_PER_MINUTE = env.int("QUOTES_PER_MINUTE", default=100)
 REQUESTS_PER_MINUTE = env.int("REQUESTS_PER_MINUTE", default=30_000)
 # What one person asks for and another must approve.
 APPROVAL_HOURS = env.int("APPROVAL_HOURS", default=72)
+AUDIT_KEYS = env.list("AUDIT_KEYS", cast=str.strip, default=[])
 
 # --- The database -----------------------------------------------------------------------------
 

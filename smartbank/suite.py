@@ -193,6 +193,7 @@ def environment(url):
         "SMARTBANK_READ_DOTENV": "0",
         "DEBUG": "0",
         "SECRET_KEY": secrets.token_hex(32),
+        "AUDIT_KEYS": f"1:{secrets.token_hex(32)}",
         "ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
         "SECURE_SSL_REDIRECT": "0",
         "DATABASE_URL": url,

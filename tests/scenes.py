@@ -265,7 +265,8 @@ def _open(scene_numbers, customers, limit, origin) -> list[Scene]:
         in_turn, field_name="public_id"
     )
     accounts = [stored[public_id] for public_id in in_turn]
-    AuditLog.objects.bulk_create(_opened(account, origin) for account in accounts)
+    AuditLog.objects.bulk_create([_opened(account, origin) for account in accounts])
+    Account.objects.bulk_update(accounts, Account.CHAIN_END)
     in_turn = iter(accounts)
     return [Scene(number, {who: next(in_turn) for who in OWNERS}) for number in scene_numbers]
 
@@ -276,7 +277,7 @@ def _opened(account: Account, origin: Origin) -> AuditLog:
         origin,
         object_type="account",
         object_id=account.public_id,
-        account_id=account.pk,
+        account=account,
         after={
             "customer": account.customer.public_id,
             "currency": account.currency,

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
-from django.db import connection, models
+from django.db import connection
 from django.db.models import Case, F, Value, When
 from django.utils import timezone
 
@@ -134,6 +134,7 @@ class _Book:
         self.transfers: list[Transfer] = []
         self.entries: list[LedgerEntry] = []
         self.audit: list[AuditLog] = []
+        self.concerned: set[int] = set()  # accounts whose chains of audit rows have grown
 
     def settle(self, order: Order) -> Outcome:
         """Decide the order and note down what it changes."""
@@ -156,7 +157,9 @@ class _Book:
                 self.spent[sender.pk] += order.amount_minor
         outcome = Outcome(transfer, refusal)
         self.entries += entries
-        self.audit += _audit_rows(order, outcome, sender, entries, self.now)
+        audit = _audit_rows(order, outcome, sender, entries, self.now)
+        self.audit += audit
+        self.concerned |= {row.account_id for row in audit} - {None}
         return outcome
 
     def _transfer(self, order, sender, receiver, refusal) -> Transfer:
@@ -199,18 +202,29 @@ class _Book:
         """Write what was settled. Balances change by a difference, never to an absolute value."""
         if self.transfers:
             Transfer.objects.bulk_create(self.transfers)
+        self._write_accounts()
         if self.entries:
             _know_their_keys(self.transfers)
-            entries = Counter(entry.account_id for entry in self.entries)
-            touched = Account.objects.filter(pk__in=sorted(entries)).update(
-                balance_minor=F("balance_minor") + _per_key("pk", self.moved),
-                entry_sequence=F("entry_sequence") + _per_key("pk", entries),
-            )
-            if touched != len(entries):  # not an assert: python -O must not drop it
-                raise RuntimeError("A locked account was not updated.")
             LedgerEntry.objects.bulk_create(self.entries)
         self._write_usage()
         AuditLog.objects.bulk_create(self.audit)
+
+    def _write_accounts(self) -> None:
+        """[3] Write the balances, and where the accounts' chains of audit rows end now."""
+        if not self.concerned:
+            return
+        ends = {key: self.accounts[key].chain_end for key in self.concerned}
+        columns = {
+            name: _per_key("pk", {key: end[name] for key, end in ends.items()})
+            for name in Account.CHAIN_END
+        }
+        if self.moved:  # a refusal alone moves nothing
+            entries = Counter(entry.account_id for entry in self.entries)
+            columns["balance_minor"] = F("balance_minor") + _per_key("pk", self.moved, 0)
+            columns["entry_sequence"] = F("entry_sequence") + _per_key("pk", entries, 0)
+        touched = Account.objects.filter(pk__in=sorted(ends)).update(**columns)
+        if touched != len(ends):  # not an assert: python -O must not drop it
+            raise RuntimeError("A locked account was not updated.")
 
     def _write_usage(self) -> None:
         """[3] Count what was sent against today's limits. Only the holder of an account's lock
@@ -248,11 +262,11 @@ def _transfers_under_keys(orders: Sequence[Order]) -> dict[tuple[int, str], Tran
     return {key: transfer for key, transfer in known.items() if key in wanted}
 
 
-def _per_key(column: str, numbers: dict[int, int]) -> Case:
-    """Return SQL for "the number that belongs to this row's key"."""
+def _per_key(column: str, values: dict[int, object], default: object = None) -> Case:
+    """Return SQL for "the value that belongs to this row's key"."""
     return Case(
-        *(When(**{column: key}, then=Value(number)) for key, number in sorted(numbers.items())),
-        output_field=models.BigIntegerField(),
+        *(When(**{column: key}, then=Value(value)) for key, value in sorted(values.items())),
+        default=default,
     )
 
 
@@ -273,7 +287,8 @@ def _audit_rows(
     entries: list[LedgerEntry],
     now: dt.datetime,
 ) -> list[AuditLog]:
-    """[4] Return one row per account concerned: both if money moved, else the caller's own."""
+    """[4] Return one row per account concerned: both if money moved, else the caller's own. Each
+    is the next of its account's chain."""
     facts = {
         "amount_minor": order.amount_minor,
         "currency": order.currency,
@@ -288,16 +303,15 @@ def _audit_rows(
         end = "to" if refusal.details.get("field") == "to_account_id" else "from"
         named = {"object_type": "account", "object_id": order.audit_details.get(end, "")}
         is_own = sender is not None and sender.customer_id == order.customer_id
-        account_id = sender.pk if is_own else None
-        return [write(Action.TRANSFER_NOT_ACCEPTED, account_id=account_id, **named)]
+        return [write(Action.TRANSFER_NOT_ACCEPTED, account=sender if is_own else None, **named)]
 
     named = {"object_type": "transfer", "object_id": outcome.transfer.public_id}
     if refusal:
-        return [write(Action.TRANSFER_REFUSED, account_id=sender.pk, **named)]
+        return [write(Action.TRANSFER_REFUSED, account=sender, **named)]
     return [
         write(
             Action.TRANSFER_COMPLETED,
-            account_id=entry.account_id,
+            account=entry.account,
             before={"balance_minor": entry.balance_after_minor - entry.amount_minor},
             after={"balance_minor": entry.balance_after_minor},
             **named,

@@ -4,10 +4,10 @@ from functools import partial
 
 from django.utils import timezone
 
-from accounts import transactions
+from accounts import operations, transactions
 from accounts.models import Account
 from audit.models import Action
-from audit.operations import Origin, record
+from audit.operations import Origin
 from transfers.models import LedgerEntry, Transfer
 
 
@@ -31,7 +31,8 @@ def give(transfer: Transfer, received_minor: int, *, origin: Origin) -> Transfer
 
 
 def _give(transfer: Transfer, received_minor: int, origin: Origin) -> Transfer:
-    Account.objects.locked([transfer.to_account_id])  # accounts are locked before anything else
+    # Accounts are locked before anything else.
+    receiver = Account.objects.locked([transfer.to_account_id])[transfer.to_account_id]
     transfer = Transfer.objects.with_parties().get(pk=transfer.pk)
     if transfer.status != Transfer.Status.COMPLETED:
         raise ReceiptNotPossible("Only a completed transfer has a receipt.")
@@ -45,12 +46,13 @@ def _give(transfer: Transfer, received_minor: int, origin: Origin) -> Transfer:
     transfer.received_minor = received_minor
     transfer.confirmed_at = timezone.now() if confirmed else None
     transfer.save(update_fields=["receipt_status", "received_minor", "confirmed_at"])
-    record(
+    operations.write(
+        receiver,
+        {},
         Action.RECEIPT_CONFIRMED if confirmed else Action.RECEIPT_DISPUTED,
         origin,
         object_type="transfer",
         object_id=transfer.public_id,
-        account_id=transfer.to_account_id,
         received_minor=received_minor,
         credited_minor=credited_minor,
     )

@@ -1,5 +1,7 @@
 """What staff change: the lock, the columns, and who, why, before and after in the audit log."""
 
+import re
+
 import pytest
 from django.contrib.auth import authenticate
 from django.db import connection
@@ -126,7 +128,8 @@ def test_a_staff_change_locks_the_account_and_writes_only_the_columns_it_names(r
     statements = [query["sql"] for query in captured.captured_queries]
     assert "FOR UPDATE" in next(one for one in statements if one.startswith("SELECT"))
     (update,) = [one for one in statements if one.startswith("UPDATE")]
-    assert "`daily_limit_minor` = 1 WHERE" in update
+    columns = re.findall(r"`(\w+)` = ", update.partition(" WHERE ")[0])
+    assert columns == ["daily_limit_minor", *Account.CHAIN_END]
     assert "balance" not in update
 
 

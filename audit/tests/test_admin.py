@@ -130,8 +130,8 @@ def test_an_account_that_was_only_named_by_its_number_is_found_by_it(auditor, re
 
 
 def test_a_row_about_an_account_that_is_gone_still_names_its_key(auditor):
-    gone = {"object_type": "account", "object_id": "x", "account_id": 987_654}
-    record(Action.ACCOUNT_FROZEN, Origin(), **gone)
+    gone = {"object_type": "account", "object_id": "x", "account": Account(pk=987_654)}
+    row(Action.ACCOUNT_FROZEN, Origin(), **gone).save()
     url = reverse("admin:accounts_account_change", args=[987_654])
     assert f'<a href="{url}">987654</a>' in auditor.browser.get(LIST).text
 

@@ -182,7 +182,7 @@ def test_if_the_effect_cannot_be_written_there_is_no_approval(ask, manager, reen
         raise IntegrityError("full")
 
     wish = ask()
-    monkeypatch.setattr(operations, "_record", break_down)
+    monkeypatch.setattr(operations, "change_locked", break_down)
     with pytest.raises(IntegrityError):
         approvals.approve(wish, answer="", origin=manager.origin)
     wish.refresh_from_db()

@@ -18,6 +18,7 @@ PRODUCTION = {
     "PYTHONWARNINGS": "ignore",  # the assets are not collected here
     "DEBUG": "0",
     "SECRET_KEY": "k" * 10 + "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "AUDIT_KEYS": "1:" + "ab" * 32,
     "ALLOWED_HOSTS": "bank.example",
     "DATABASE_URL": "mysql://bank:secret@127.0.0.1:1/bank",
 }
@@ -46,6 +47,8 @@ def test_check_deploy_is_clean_in_production():
         ({"DATABASE_URL": "sqlite:////tmp/bank.sqlite3"}, "smartbank.E004"),
         ({"SECRET_KEY": "demo-" + "x" * 60}, "smartbank.E005"),
         ({"SECRET_KEY_FALLBACKS": "demo-" + "x" * 60}, "smartbank.E005"),
+        ({"AUDIT_KEYS": ""}, "smartbank.E007"),
+        ({"AUDIT_KEYS": "1:short"}, "smartbank.E007"),
     ],
 )
 def test_it_refuses(environment, code):

@@ -270,6 +270,6 @@ def test_if_the_audit_cannot_be_written_there_is_no_receipt(rahul, sent, books, 
         raise RuntimeError
 
     before = books()
-    monkeypatch.setattr(receipts, "record", broken)
+    monkeypatch.setattr(receipts.operations, "write", broken)
     assert give(rahul, sent["id"], "25.00").status_code == 500
     assert books() == before

@@ -64,6 +64,7 @@ def test_a_refusal_is_written_in_the_same_transaction_and_moves_nothing(sent):
         "SELECT account_daily_usage",
         "SELECT transfers",
         "INSERT transfers",
+        "UPDATE accounts",  # where the chain of audit rows ends now
         "INSERT audit_logs",
     ]
 
@@ -75,7 +76,15 @@ def test_balances_are_changed_by_a_difference_and_never_set(reena, rahul):
         query["sql"] for query in captured.captured_queries if "UPDATE" in query["sql"][:6]
     )
     plain = re.sub(r'[`"]', "", update)
-    assert "SET balance_minor = (accounts.balance_minor + CASE" in plain
+    assert " balance_minor = (accounts.balance_minor + CASE" in plain
+
+
+def test_a_refusal_touches_no_balance(reena, rahul):
+    with CaptureQueriesContext(connection) as captured:
+        reena.send(rahul, "5000.01")
+    [update] = [query["sql"] for query in captured if query["sql"].startswith("UPDATE")]
+    columns = re.findall(r"(\w+)\W? = ", update.partition("WHERE")[0])
+    assert set(columns) - {"id"} == {"audit_sequence", "audit_head"}
 
 
 def test_nobody_can_lock_so_many_accounts_that_the_order_is_lost(db):

@@ -142,7 +142,8 @@ def _open(group: range, accounts_each: int) -> Iterator[dict]:
     ]
     token_of = dict(zip((one.pk for one in customers), secrets, strict=True))
     _insert(accounts)
-    AuditLog.objects.bulk_create(_opening(account) for account in accounts)
+    AuditLog.objects.bulk_create([_opening(account) for account in accounts])
+    Account.objects.bulk_update(accounts, Account.CHAIN_END, batch_size=100)
     for account in accounts:
         customer = account.customer
         line = (
@@ -161,7 +162,7 @@ def _opening(account: Account) -> AuditLog:
         Origin.command("load_data"),
         object_type="account",
         object_id=account.public_id,
-        account_id=account.pk,
+        account=account,
         reason="Data to measure with",
         before={},
         after=as_opened(account),
