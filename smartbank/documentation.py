@@ -3,12 +3,16 @@
 import json
 import re
 
-from django.http import Http404
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
+from drf_spectacular.renderers import OpenApiYamlRenderer
+from rest_framework import exceptions
 
+from smartbank import openapi
 from smartbank.catalogue import PROBLEMS
 
 
@@ -39,3 +43,34 @@ def _with_code(text: str) -> SafeString:
     parts = enumerate(re.split("`", text))
     marked = ((format_html("<code>{}</code>", part) if n % 2 else part,) for n, part in parts)
     return format_html_join("", "{}", marked)
+
+
+# --- The OpenAPI document ---------------------------------------------------------------------
+
+
+@csrf_exempt
+@require_safe
+def schema(request):
+    """Answer the OpenAPI document as JSON, or as YAML to `?format=yaml` or who prefers that."""
+    wanted = request.GET.get("format") or _preferred(request)
+    if wanted not in ("json", "yaml"):
+        raise exceptions.ValidationError({"format": "This must be one of json, yaml."})
+    if wanted == "json":
+        return JsonResponse(openapi.document())
+    return HttpResponse(as_yaml(openapi.document()), content_type="application/yaml")
+
+
+def as_yaml(document: dict) -> bytes:
+    """Return the document as it is committed in docs/openapi.yaml."""
+    return OpenApiYamlRenderer().render(document, renderer_context={})
+
+
+def _preferred(request) -> str:
+    best = request.get_preferred_type(["application/json", "application/yaml"])
+    return "yaml" if best == "application/yaml" else "json"
+
+
+@require_safe
+def docs(request):
+    """Show the document as a page on which each operation can be tried."""
+    return render(request, "documentation/docs.html")

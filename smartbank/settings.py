@@ -42,6 +42,8 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "smartbank.apps.SmartBankConfig",
 ]
 
@@ -152,8 +154,18 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["smartbank.strict_json.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["smartbank.strict_json.OneWayJSONRenderer"],
     "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "smartbank.openapi.Documented",
     "EXCEPTION_HANDLER": "smartbank.problems.handle_exception",
     "URL_FORMAT_OVERRIDE": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "SmartBank",
+    "VERSION": VERSION,
+    "OAS_VERSION": "3.1.0",
+    "POSTPROCESSING_HOOKS": ["smartbank.openapi.complete"],
+    "GET_MOCK_REQUEST": "smartbank.openapi.no_request",
+    "ENABLE_DJANGO_DEPLOY_CHECK": False,  # a test is stricter
 }
 
 # --- Browsers ---------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ api = [
         "transfers/<str:id>/receipt",
         transfers.TransferViewSet.as_view({"post": "receipt"}),
     ),
+    path("schema", documentation.schema),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
 ]
@@ -44,6 +45,7 @@ pages = [
     path("send", transfer_pages.send, name="send"),
     path("payments/<uuid:id>", transfer_pages.payment, name="payment"),
     path("payments/<uuid:id>/receipt", transfer_pages.receipt, name="receipt"),
+    path("docs", documentation.docs, name="docs"),
     path("problems", documentation.problems, name="problems"),
     path("problems/<str:code>", documentation.problem, name="problem"),
 ]

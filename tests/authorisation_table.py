@@ -34,6 +34,7 @@ route                    method  str ina exp rev  own rec oth  cle tel man aud a
 /transfers/quote         POST    401 401 401 401  200 200 200  403 403 403 403 403  # owner's money
 /transfers/<id>          GET     401 401 401 401  200 200 404  404 200 200 200 200
 /transfers/<id>/receipt  POST    401 401 401 401  403 200 404  404 403 403 403 403
+/schema                  GET     200 200 200 200  200 200 200  200 200 200 200 200
 /healthz                 GET     200 200 200 200  200 200 200  200 200 200 200 200
 /readyz                  GET     200 200 200 200  200 200 200  200 200 200 200 200
 /*                       every   404 404 404 404  404 404 404  404 404 404 404 404
@@ -55,6 +56,7 @@ route                    method   str   ina    own rec oth  cle    tel    man   
 /login                   OPTIONS  200   200    200 200 200  200    200    200    200    200
 /logout                  POST     302   302    302 302 302  302    302    302    302    302
 /logout                  OPTIONS  200   200    200 200 200  200    200    200    200    200
+/docs                    GET      200   200    200 200 200  200    200    200    200    200
 /problems                GET      200   200    200 200 200  200    200    200    200    200
 /problems/<id>           GET      200   200    200 200 200  200    200    200    200    200
 /admin                   every    302   302    302 302 302  302    302    302    302    302

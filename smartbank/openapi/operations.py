@@ -1,0 +1,197 @@
+"""Every operation of the API, in words: what it does, takes and answers.
+
+What the code knows is not repeated here: paths and methods come from the URL configuration, the
+scope that a token needs from the view, errors from the catalogue.
+"""
+
+from dataclasses import dataclass
+
+from accounts.pagination import DEFAULT_LIMIT, MAX_LIMIT
+from smartbank.openapi.schemas import DATE, ID, STATUS
+
+ACCOUNTS, TRANSFERS, CALLER, DOCS = "Accounts", "Transfers", "Who is calling", "About the API"
+TAGS = [CALLER, ACCOUNTS, TRANSFERS, DOCS]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One method on one path."""
+
+    tag: str
+    name: str  # the operationId
+    summary: str
+    description: str = ""
+    query: tuple[dict, ...] = ()
+    headers: tuple[dict, ...] = ()  # of the request
+    body: str = ""  # the name of a schema
+    status: int = 200
+    answer: str = ""  # the name of a schema; empty: there is no body
+    answers_with: tuple[str, ...] = ()  # names of headers
+    links: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()  # beyond those that every such operation has
+    is_public: bool = False
+
+
+def parameter(name: str, schema: dict, description: str, where: str = "query") -> dict:
+    """Return an optional parameter."""
+    return {"name": name, "in": where, "schema": schema, "description": description}
+
+
+_PAGES = (
+    parameter(
+        "limit",
+        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+        "How many rows a page has.",
+    ),
+    parameter("cursor", {"type": "string"}, "Where a page begins: from `next` or `previous`."),
+)
+IDEMPOTENCY_KEY = parameter(
+    "Idempotency-Key",
+    {"type": "string", "pattern": "^[ -~]{1,255}$"},
+    "Makes it safe to send the request again: the first outcome under a key is remembered for "
+    "good. Make a new one (a UUID, say) for each new order.",
+    "header",
+)
+
+OPERATIONS = {
+    ("POST", "/auth/token"): Operation(
+        tag=CALLER,
+        name="createToken",
+        summary="Sign in: get a token for a username and a password",
+        description="Guesses are counted for each name and address, and tokens for each user: the "
+        "`RateLimit` headers tell how many are left.",
+        body="Credentials",
+        answer="NewToken",
+        answers_with=("RateLimit", "RateLimit-Policy"),
+        problems=("not_authenticated", "throttled"),
+        is_public=True,
+    ),
+    ("DELETE", "/auth/token"): Operation(
+        tag=CALLER,
+        name="revokeToken",
+        summary="Sign out: revoke the token that is presented",
+        status=204,
+    ),
+    ("GET", "/me"): Operation(
+        tag=CALLER,
+        name="readMe",
+        summary="Who am I?",
+        answer="Me",
+        links=("customers",),
+    ),
+    ("GET", "/customers/{id}/accounts"): Operation(
+        tag=ACCOUNTS,
+        name="listAccounts",
+        summary="The accounts of a customer",
+        description="`customer_id` of `GET /me` says which customer you are.",
+        query=_PAGES,
+        answer="AccountPage",
+        links=("account", "limits", "entries"),
+    ),
+    ("GET", "/accounts/{id}"): Operation(
+        tag=ACCOUNTS, name="readAccount", summary="One account", answer="Account"
+    ),
+    ("GET", "/accounts/{id}/limits"): Operation(
+        tag=ACCOUNTS,
+        name="readLimits",
+        summary="What may still be sent today",
+        answer="Limits",
+    ),
+    ("GET", "/accounts/{id}/entries"): Operation(
+        tag=ACCOUNTS,
+        name="listEntries",
+        summary="What happened to an account, newest first",
+        query=(
+            *_PAGES,
+            parameter("since", DATE, "From this day of the bank on."),
+            parameter("until", DATE, "Up to this day of the bank, itself included."),
+        ),
+        answer="EntryPage",
+    ),
+    ("POST", "/transfers"): Operation(
+        tag=TRANSFERS,
+        name="createTransfer",
+        summary="Send money",
+        description="All or nothing, at once. A refusal (402, 409, 429 `daily_limit_exceeded`) is "
+        "an outcome too: it is recorded under the key, and replayed. No answer, or a 503? Send the "
+        "same request with the same key until there is one.",
+        headers=(IDEMPOTENCY_KEY,),
+        body="Payment",
+        status=201,
+        answer="Transfer",
+        answers_with=("Location", "Idempotent-Replayed"),
+        links=("transfer",),
+        problems=(
+            *("insufficient_funds", "account_not_found", "account_not_active", "same_account"),
+            *("currency_mismatch", "idempotency_key_reused", "daily_limit_exceeded"),
+        ),
+    ),
+    ("GET", "/transfers"): Operation(
+        tag=TRANSFERS,
+        name="listTransfers",
+        summary="The caller’s transfers, newest first",
+        query=(
+            *_PAGES,
+            parameter("account_id", ID, "Only those of this account."),
+            parameter(
+                "direction",
+                {"type": "string", "enum": ["in", "out"]},
+                "Only what came in, or went out.",
+            ),
+            parameter("status", STATUS, "Only those of this status."),
+        ),
+        answer="TransferPage",
+    ),
+    ("POST", "/transfers/quote"): Operation(
+        tag=TRANSFERS,
+        name="quoteTransfer",
+        summary="Ask what a transfer would come to now, and check the payee’s name",
+        description="Nothing moves and nothing is recorded.",
+        body="PaymentToQuote",
+        answer="Quote",
+        problems=("account_not_found",),
+    ),
+    ("GET", "/transfers/{id}"): Operation(
+        tag=TRANSFERS,
+        name="readTransfer",
+        summary="One transfer, as its sender or its receiver sees it",
+        answer="Transfer",
+    ),
+    ("POST", "/transfers/{id}/receipt"): Operation(
+        tag=TRANSFERS,
+        name="giveReceipt",
+        summary="As the receiver: say what arrived",
+        body="Receipt",
+        answer="Transfer",
+        problems=("receipt_not_possible",),
+    ),
+    ("GET", "/healthz"): Operation(
+        tag=DOCS,
+        name="readHealth",
+        summary="Is the process alive?",
+        answer="Health",
+        is_public=True,
+    ),
+    ("GET", "/readyz"): Operation(
+        tag=DOCS,
+        name="readReadiness",
+        summary="Can it serve: is the database there, and migrated?",
+        answer="Health",
+        problems=("busy",),
+        is_public=True,
+    ),
+    ("GET", "/schema"): Operation(
+        tag=DOCS,
+        name="readSchema",
+        summary="This document, in JSON or YAML",
+        query=(
+            parameter(
+                "format",
+                {"type": "string", "enum": ["json", "yaml"]},
+                "Which; else the Accept header decides, and JSON if that says neither.",
+            ),
+        ),
+        answer="Schema",
+        is_public=True,
+    ),
+}
