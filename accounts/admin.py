@@ -188,11 +188,6 @@ class AccountAdmin(ReadOnlyAdmin):
                 view(staff_views.Freeze.as_view()),
                 name="accounts_account_freeze",
             ),
-            path(
-                "<int:account_id>/unfreeze/",
-                view(staff_views.Unfreeze.as_view()),
-                name="accounts_account_unfreeze",
-            ),
             *super().get_urls(),
         ]
 

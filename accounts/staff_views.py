@@ -4,8 +4,6 @@ These are views of their own, and not the admin's change form: that one saves ev
 a transaction which an operation could neither retry nor commit.
 """
 
-from collections.abc import Callable
-
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponseRedirect
@@ -127,38 +125,21 @@ class AccountOperation(Operation):
         return reverse("admin:accounts_account_change", args=[self.subject.pk])
 
 
-class StatusOperation(AccountOperation):
-    """Stops an account or lets it go on: a subclass names the operation and what it did."""
-
-    permission = "accounts.freeze_account"
-    form_class = ReasonForm
-    change: Callable[..., None]
-    done: str
-
-    def carry_out(self, data, origin):
-        """Change the status."""
-        self.change(self.subject, reason=data["reason"], origin=origin)
-        return self.done
-
-
-class Freeze(StatusOperation):
+class Freeze(AccountOperation):
     """Stops all money into and out of the account."""
 
+    permission = "accounts.freeze_account"
     title = "Freeze account"
     button = "Freeze"
-    explanation = "From then on no money moves into or out of the account."
-    change = staticmethod(operations.freeze)
-    done = "The account is frozen."
+    form_class = ReasonForm
+    explanation = (
+        "From then on no money moves into or out of the account. To let it move again takes two."
+    )
 
-
-class Unfreeze(StatusOperation):
-    """Lets money move again."""
-
-    title = "Unfreeze account"
-    button = "Unfreeze"
-    explanation = "From then on money moves again."
-    change = staticmethod(operations.unfreeze)
-    done = "The account is active again."
+    def carry_out(self, data, origin):
+        """Freeze it."""
+        operations.freeze(self.subject, reason=data["reason"], origin=origin)
+        return "The account is frozen."
 
 
 class OpenCustomer(Operation):

@@ -6,8 +6,8 @@ from django.urls import path
 from django.utils import timezone
 
 from accounts.admin import accounts_named, money_column, timeline
-from audit.admin import MomentPeriodFilter, ReadOnlyAdmin, link, time_column
-from office import staff_views
+from audit.admin import NOTHING, MomentPeriodFilter, ReadOnlyAdmin, link, time_column
+from office import approvals, cash_views, staff_views
 from office.models import ApprovalRequest
 
 
@@ -44,6 +44,12 @@ class StatusFilter(admin.SimpleListFilter):
         return queryset if status == "all" else queryset.filter(status=status)
 
 
+def _transfer_link(transfer):
+    if transfer is None:
+        return NOTHING
+    return link("transfers_transfer_change", transfer.public_id, transfer.pk)
+
+
 @admin.register(ApprovalRequest)
 class ApprovalRequestAdmin(ReadOnlyAdmin):
     """Requests with their reasons, and what became of them."""
@@ -54,7 +60,7 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
     search_help_text = "Public id, username of who asked or decided, account number, owner"
     fields = (
         *("state", "kind", "account_link", "wanted", "reason", "asked_by", "made", "expires"),
-        *("decided_by", "decided", "answer", "public_id"),
+        *("decided_by", "decided", "answer", "original", "made_transfer", "public_id"),
     )
 
     made = time_column("made_at", "asked")
@@ -72,6 +78,16 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
         """Link to the account."""
         text = f"{request.account.number} {request.account.owner_name}"
         return link("accounts_account_change", text, request.account_id)
+
+    @admin.display(description="transfer to reverse")
+    def original(self, request):
+        """Link to the transfer that is to be sent back."""
+        return _transfer_link(request.reverses)
+
+    @admin.display(description="resulting transfer")
+    def made_transfer(self, request):
+        """Link to the transfer that came of it."""
+        return _transfer_link(request.result)
 
     @admin.display
     def owner(self, request) -> str:
@@ -101,7 +117,10 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
     def get_queryset(self, request):
         """Return the requests with everybody concerned."""
         requests = super().get_queryset(request)
-        return requests.select_related("account__customer", "maker", "checker")
+        return requests.select_related(
+            *("account__customer", "maker", "checker", "result"),
+            *("reverses__from_account__customer", "reverses__to_account__customer"),
+        )
 
     def matching(self, term):
         """Find by who asked or decided, or by account."""
@@ -116,6 +135,11 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
         """Return the pages, with those that ask and those that decide."""
         pages = [
             ("limit/<int:account_id>/", staff_views.ChangeLimit, "limit"),
+            ("unfreeze/<int:account_id>/", staff_views.Unfreeze, "unfreeze"),
+            ("close/<int:account_id>/", staff_views.Close, "close"),
+            ("deposit/<int:account_id>/", cash_views.Deposit, "deposit"),
+            ("withdraw/<int:account_id>/", cash_views.Withdraw, "withdraw_cash"),
+            ("reverse/<int:transfer_id>/", staff_views.Reverse, "reverse"),
             ("<int:request_id>/approve/", staff_views.Approve, "approve"),
             ("<int:request_id>/refuse/", staff_views.Refuse, "refuse"),
             ("<int:request_id>/withdraw/", staff_views.Withdraw, "withdraw"),
@@ -126,12 +150,14 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         """Show the request, what may be done with it, and its history."""
-        owner = obj.account.customer and obj.account.customer.user_id
         waits = obj.status == ApprovalRequest.Status.PENDING
         is_stale = obj.expires_at <= timezone.now()
         context["is_maker"] = obj.maker_id == request.user.pk
         context["can_withdraw"] = waits and context["is_maker"]
-        context["can_decide"] = waits and request.user.pk not in (obj.maker_id, owner)
+        context["can_decide"] = waits and request.user.pk not in {
+            obj.maker_id,
+            *approvals.owners_of(obj),
+        }
         context["is_stale"] = waits and is_stale
         context["facts"] = staff_views.facts_of(obj)
         context["timeline"] = timeline(

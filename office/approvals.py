@@ -13,10 +13,13 @@ from django.utils import timezone
 
 from accounts import money, transactions
 from accounts import operations as accounts
-from accounts.models import Account
+from accounts.models import Account, Customer
 from audit.models import Action
 from audit.operations import Origin
+from office import effects
 from office.models import ApprovalRequest
+from transfers.models import Transfer
+from transfers.wording import to_staff
 
 Kind, Status = ApprovalRequest.Kind, ApprovalRequest.Status
 
@@ -33,12 +36,53 @@ class NotPossible(Exception):
     """What was asked for cannot be, or not by this person; the message says why."""
 
 
-def ask_for_limit(
-    account: Account, limit_minor: int, *, reason: str, origin: Origin
-) -> ApprovalRequest:
-    """Ask for a higher daily limit; a customer may ask as well as staff. Raises NotPossible."""
+def ask_for_limit(account: Account, limit_minor: int, **why) -> ApprovalRequest:
+    """Ask for a higher daily limit; a customer may ask as well as staff.
+
+    Like all that ask: takes `reason` and `origin`, and returns the request, which waits. Asking
+    the same again returns the one that waits. Raises NotPossible. Who may ask about the account is
+    for the caller to check.
+    """
     wish = ApprovalRequest(kind=Kind.RAISE_LIMIT, account=account, amount_minor=limit_minor)
-    return _ask(wish, slot=f"{Kind.RAISE_LIMIT}:{account.pk}", reason=reason, origin=origin)
+    return _ask(wish, f"{account.pk}", **why)
+
+
+def ask_to_unfreeze(account: Account, **why) -> ApprovalRequest:
+    """Ask to let money move again."""
+    return _ask(ApprovalRequest(kind=Kind.UNFREEZE, account=account), f"{account.pk}", **why)
+
+
+def ask_to_close(account: Account, **why) -> ApprovalRequest:
+    """Ask to close the account, for good; it must be empty."""
+    return _ask(ApprovalRequest(kind=Kind.CLOSE, account=account), f"{account.pk}", **why)
+
+
+def cash_bound_minor(currency: str) -> int:
+    """Return how much cash one person may handle alone, in one go."""
+    return money.parse(str(settings.APPROVAL_THRESHOLD), currency, zero_allowed=True)
+
+
+def ask_for_cash(
+    kind: str, account: Account, amount_minor: int, *, reference: str, key: str, **why
+) -> ApprovalRequest:
+    """Ask to take in (DEPOSIT) or pay out (WITHDRAW) so much cash that it takes two. However often
+    one page is sent, with its `key`, it is asked once."""
+    wish = ApprovalRequest(
+        kind=kind, account=account, amount_minor=amount_minor, reference=reference
+    )
+    return _ask(wish, f"{key}:{why['origin'].actor_id}", **why)
+
+
+def ask_to_reverse(original: Transfer, amount_minor: int, *, key: str, **why) -> ApprovalRequest:
+    """Ask to send a transfer or a part of it back. However often one page is sent, with its `key`,
+    it is asked once; a second page may ask for another part."""
+    wish = ApprovalRequest(
+        kind=Kind.REVERSE,
+        account=original.to_account,
+        amount_minor=amount_minor,
+        reverses=original,
+    )
+    return _ask(wish, f"{key}:{why['origin'].actor_id}", **why)
 
 
 def approve(request: ApprovalRequest, *, answer: str, origin: Origin) -> ApprovalRequest:
@@ -47,7 +91,9 @@ def approve(request: ApprovalRequest, *, answer: str, origin: Origin) -> Approva
     It fails if it became impossible since it was asked. Approving again what one approved before
     changes nothing. Raises NotPossible if it is not for this person to decide, or was decided.
     """
-    return transactions.run(partial(_approve, request, answer, origin))
+    return transactions.run(
+        partial(_approve, request, effects.accounts_of(request), answer, origin)
+    )
 
 
 def refuse(request: ApprovalRequest, *, answer: str, origin: Origin) -> ApprovalRequest:
@@ -66,26 +112,41 @@ def expire_stale(*, origin: Origin) -> int:
     return sum(transactions.run(partial(_expire, one, origin)) for one in stale.order_by("pk"))
 
 
+def owners_of(request: ApprovalRequest) -> set[int]:
+    """Return the users whose money this is about. Load the request with both sides."""
+    sides = [request.account]
+    if request.reverses:
+        sides += [request.reverses.from_account, request.reverses.to_account]
+    return {one.customer.user_id for one in sides if one.customer}
+
+
 # --- Asking -----------------------------------------------------------------------------------
 
 
-def _ask(wish: ApprovalRequest, *, slot: str, reason: str, origin: Origin) -> ApprovalRequest:
-    wish.slot, wish.reason, wish.maker_id = slot, reason, origin.actor_id
-    return transactions.run(partial(_ask_locked, wish, origin))
+def _ask(wish: ApprovalRequest, once: str, *, reason: str, origin: Origin) -> ApprovalRequest:
+    wish.slot = f"{wish.kind}:{once}"
+    wish.reason, wish.maker_id = reason, origin.actor_id
+    return transactions.run(partial(_ask_locked, wish, effects.accounts_of(wish), origin))
 
 
-def _ask_locked(wish: ApprovalRequest, origin: Origin) -> ApprovalRequest:
-    account = Account.objects.locked([wish.account_id])[wish.account_id]
-    waiting = ApprovalRequest.objects.filter(slot=wish.slot).first()
-    if waiting and waiting.expires_at <= timezone.now():
-        _close(waiting, account, Status.EXPIRED, origin)
-        waiting = None
-    if waiting:
-        if _is_same(waiting, wish):  # a second click, or our COMMIT arrived and its reply did not
-            return waiting
-        raise NotPossible("Such a request is waiting for its decision already.")
-    if obstacle := _obstacle(wish, account):
-        raise NotPossible(obstacle)
+def _ask_locked(wish: ApprovalRequest, concerned: list[int], origin: Origin) -> ApprovalRequest:
+    account = Account.objects.locked(concerned)[wish.account_id]
+    earlier = ApprovalRequest.objects.filter(slot=wish.slot).first()
+    if earlier and earlier.status == Status.PENDING and earlier.expires_at <= timezone.now():
+        _close(earlier, account, Status.EXPIRED, origin)
+        earlier = None
+    if earlier:
+        if _is_same(earlier, wish):  # a second click, or our COMMIT arrived and its reply did not
+            return earlier
+        raise NotPossible(
+            "This page was sent before, with something else: look at the inbox first."
+            if wish.moves_money
+            else "Such a request is waiting for its decision already."
+        )
+    if wish.kind != Kind.RAISE_LIMIT and _owns_one_of(concerned, origin.actor_id):
+        raise NotPossible("Nobody serves an account of their own.")
+    if why_not := effects.obstacle(wish, account):
+        raise NotPossible(why_not)
     wish.pk = None  # the attempt before this one may have been rolled back
     wish.made_at = timezone.now()
     wish.expires_at = wish.made_at + dt.timedelta(hours=settings.APPROVAL_HOURS)
@@ -95,59 +156,50 @@ def _ask_locked(wish: ApprovalRequest, origin: Origin) -> ApprovalRequest:
 
 
 def _is_same(one: ApprovalRequest, other: ApprovalRequest) -> bool:
-    return (one.maker_id, one.amount_minor) == (other.maker_id, other.amount_minor)
-
-
-def _obstacle(request: ApprovalRequest, account: Account) -> str | None:
-    """Return why this cannot be done to the locked account, or None. Nothing else is asked."""
-    match request.kind:
-        case Kind.RAISE_LIMIT:
-            if account.status == Account.Status.CLOSED:
-                return "The account is closed."
-            if request.amount_minor <= account.daily_limit_minor:
-                limit = money.display(account.daily_limit_minor, account.currency)
-                return f"The daily limit is {limit}: this would not raise it."
-    return None
+    return all(
+        getattr(one, name) == getattr(other, name)
+        for name in ("maker_id", "account_id", "amount_minor", "reverses_id", "reference")
+    )
 
 
 # --- Deciding ---------------------------------------------------------------------------------
 
 
-def _approve(request: ApprovalRequest, answer: str, origin: Origin) -> ApprovalRequest:
-    request, account = _locked(request)
+def _approve(
+    request: ApprovalRequest, concerned: list[int], answer: str, origin: Origin
+) -> ApprovalRequest:
+    request, account = _locked(request, concerned)
     decided = {Status.APPROVED, Status.FAILED}
     if request.status in decided and request.checker_id == origin.actor_id:
         return request  # a second click, or our COMMIT arrived and its reply did not
     _must_wait(request)
-    _must_be_a_second_person(request, account, origin)
+    _must_be_a_second_person(request, concerned, origin)
     if request.expires_at <= timezone.now():
         return _close(request, account, Status.EXPIRED, origin)
-    if obstacle := _obstacle(request, account):
-        return _close(request, account, Status.FAILED, origin, answer=obstacle)
-    _carry_out(request, account, origin)
+    if why_not := effects.obstacle(request, account):
+        return _close(request, account, Status.FAILED, origin, answer=why_not)
+    outcome = effects.carry_out(request, account, origin)
+    if outcome:
+        request.result = outcome.transfer
+        account = Account.objects.locked(concerned)[request.account_id]  # as the money has left it
+        if outcome.refusal:
+            why_not = to_staff(outcome.refusal, account.currency)
+            return _close(request, account, Status.FAILED, origin, answer=why_not)
     return _close(request, account, Status.APPROVED, origin, answer=answer)
 
 
-def _carry_out(request: ApprovalRequest, account: Account, origin: Origin) -> None:
-    """Do it, in the transaction that is open."""
-    why = {"reason": request.reason, "approval": request.public_id}
-    match request.kind:
-        case Kind.RAISE_LIMIT:
-            columns = {"daily_limit_minor": request.amount_minor}
-            accounts.change_locked(account, Action.LIMIT_CHANGED, columns, origin=origin, **why)
-
-
 def _refuse(request: ApprovalRequest, answer: str, origin: Origin) -> ApprovalRequest:
-    request, account = _locked(request)
+    concerned = [request.account_id]
+    request, account = _locked(request, concerned)
     if request.status == Status.REFUSED and request.checker_id == origin.actor_id:
         return request
     _must_wait(request)
-    _must_be_a_second_person(request, account, origin)
+    _must_be_a_second_person(request, concerned, origin)
     return _close(request, account, Status.REFUSED, origin, answer=answer)
 
 
 def _withdraw(request: ApprovalRequest, answer: str, origin: Origin) -> ApprovalRequest:
-    request, account = _locked(request)
+    request, account = _locked(request, [request.account_id])
     if request.maker_id != origin.actor_id:
         raise NotPossible("Only who made the request can withdraw it.")
     if request.status == Status.WITHDRAWN:
@@ -157,17 +209,21 @@ def _withdraw(request: ApprovalRequest, answer: str, origin: Origin) -> Approval
 
 
 def _expire(request: ApprovalRequest, origin: Origin) -> bool:
-    request, account = _locked(request)
+    request, account = _locked(request, [request.account_id])
     if request.status != Status.PENDING:
         return False
     _close(request, account, Status.EXPIRED, origin)
     return True
 
 
-def _locked(request: ApprovalRequest) -> tuple[ApprovalRequest, Account]:
-    """Lock the request's account, and only then read what became of the request meanwhile."""
-    account = Account.objects.locked([request.account_id])[request.account_id]
-    return ApprovalRequest.objects.get(pk=request.pk), account
+def _locked(request: ApprovalRequest, concerned: list[int]) -> tuple[ApprovalRequest, Account]:
+    """Lock the accounts concerned, and only then read what became of the request meanwhile."""
+    account = Account.objects.locked(concerned)[request.account_id]
+    return ApprovalRequest.objects.select_related("reverses").get(pk=request.pk), account
+
+
+def _owns_one_of(accounts: list[int], user_id: int | None) -> bool:
+    return Customer.objects.filter(accounts__in=accounts, user_id=user_id).exists()
 
 
 def _must_wait(request: ApprovalRequest) -> None:
@@ -175,10 +231,12 @@ def _must_wait(request: ApprovalRequest) -> None:
         raise NotPossible(f"This was decided before: {request.get_status_display().lower()}.")
 
 
-def _must_be_a_second_person(request: ApprovalRequest, account: Account, origin: Origin) -> None:
+def _must_be_a_second_person(
+    request: ApprovalRequest, concerned: list[int], origin: Origin
+) -> None:
     if origin.actor_id == request.maker_id:
         raise NotPossible("Who made a request does not decide it.")
-    if account.customer and account.customer.user_id == origin.actor_id:
+    if _owns_one_of(concerned, origin.actor_id):
         raise NotPossible("Nobody decides about an account of their own.")
 
 
@@ -189,8 +247,10 @@ def _close(
     has_checker = status in {Status.APPROVED, Status.FAILED, Status.REFUSED}
     request.status, request.answer, request.decided_at = status, answer, timezone.now()
     request.checker_id = origin.actor_id if has_checker else None
-    request.slot = None
-    request.save(update_fields=["status", "answer", "decided_at", "checker", "slot"])
+    if not request.moves_money:
+        request.slot = None
+    columns = ["status", "answer", "decided_at", "checker", "slot", "result"]
+    request.save(update_fields=columns)
     _record(AUDITED_AS[status], request, account, origin, reason=answer)
     return request
 
@@ -200,6 +260,8 @@ def _record(
 ) -> None:
     if request.amount_minor is not None:
         details["amount_minor"] = request.amount_minor
+    if request.reverses_id:
+        details["reverses"] = request.reverses.public_id
     accounts.write(
         account,
         {},

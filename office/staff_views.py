@@ -11,7 +11,8 @@ from accounts.staff_forms import LimitForm, ReasonForm
 from accounts.staff_views import AccountOperation, Operation
 from office import approvals
 from office.models import ApprovalRequest
-from office.staff_forms import AnswerForm
+from office.staff_forms import AnswerForm, ReversalForm
+from transfers.models import Transfer
 
 NOW_WAITS = "Your request waits for somebody else to approve it."
 
@@ -43,6 +44,91 @@ class ChangeLimit(AccountOperation):
         return f"The daily limit is now {money.display(limit_minor, self.subject.currency)}."
 
 
+class StatusRequest(AccountOperation):
+    """Asks for another status of the account: a subclass names what is asked for."""
+
+    form_class = ReasonForm
+    refusals = (*AccountOperation.refusals, approvals.NotPossible)
+    ask: Callable[..., ApprovalRequest]
+
+    def carry_out(self, data, origin):
+        """Ask for it."""
+        self.ask(self.subject, reason=data["reason"], origin=origin)
+        return NOW_WAITS
+
+
+class Unfreeze(StatusRequest):
+    """Asks to let money move again."""
+
+    permission = "accounts.freeze_account"
+    title = "Unfreeze account"
+    button = "Ask to unfreeze"
+    explanation = "Money moves again when somebody else has approved it."
+    ask = staticmethod(approvals.ask_to_unfreeze)
+
+
+class Close(StatusRequest):
+    """Asks to close the account for good."""
+
+    permission = "office.request_closing"
+    title = "Close account"
+    button = "Ask to close"
+    explanation = "It must be empty. A closed account never opens again."
+    ask = staticmethod(approvals.ask_to_close)
+
+
+class Reverse(Operation):
+    """Asks to send a transfer or a part of it back."""
+
+    permission = "office.request_reversal"
+    title = "Reverse transfer"
+    button = "Ask to reverse"
+    explanation = (
+        "When somebody else has approved it, the money goes back by a transfer of its own. What "
+        "was booked stays booked."
+    )
+    form_class = ReversalForm
+    refusals = (*Operation.refusals, approvals.NotPossible)
+
+    def find(self, transfer_id: int) -> Transfer:
+        """Return the transfer with both sides."""
+        return get_object_or_404(Transfer.objects.with_parties(), pk=transfer_id)
+
+    def is_for(self, user):
+        """Return whether neither side is this person's own."""
+        sides = (self.subject.from_account, self.subject.to_account)
+        return user.pk not in {one.customer.user_id for one in sides if one.customer}
+
+    def get_form_kwargs(self):
+        """Return the form's arguments with the transfer."""
+        return {**super().get_form_kwargs(), "original": self.subject}
+
+    def facts(self):
+        """Return who paid whom, and what can still be had back."""
+        transfer = self.subject
+        available = transfer.to_account.available_minor
+        facts = [
+            ("Amount", money.display(transfer.amount_minor, transfer.currency)),
+            ("From", f"{transfer.from_account.number} {transfer.from_account.owner_name}"),
+            ("To", f"{transfer.to_account.number} {transfer.to_account.owner_name}"),
+            ("Sent back", money.display(transfer.reversed_minor, transfer.currency)),
+        ]
+        if transfer.to_account.customer:
+            facts.append(("The receiver has", money.display(available, transfer.currency)))
+        return facts
+
+    def carry_out(self, data, origin):
+        """Ask for it."""
+        approvals.ask_to_reverse(
+            self.subject, data["amount"], key=data["key"], reason=data["reason"], origin=origin
+        )
+        return NOW_WAITS
+
+    def page(self):
+        """Return the transfer's page."""
+        return reverse("admin:transfers_transfer_change", args=[self.subject.pk])
+
+
 class Decision(Operation):
     """One way to end a request. A subclass names the operation and what it did."""
 
@@ -55,16 +141,15 @@ class Decision(Operation):
 
     def find(self, request_id: int) -> ApprovalRequest:
         """Return the request with everybody concerned."""
-        requests = ApprovalRequest.objects.select_related("account__customer", "maker")
+        requests = ApprovalRequest.objects.select_related(
+            *("account__customer", "maker"),
+            *("reverses__from_account__customer", "reverses__to_account__customer"),
+        )
         return get_object_or_404(requests, pk=request_id)
-
-    def owner_id(self):
-        """Return the user who owns the account concerned."""
-        return self.subject.account.customer.user_id
 
     def is_for(self, user):
         """Return whether this is a second person, and not one that it concerns."""
-        return super().is_for(user) and self.subject.maker_id != user.pk
+        return user.pk not in {self.subject.maker_id, *approvals.owners_of(self.subject)}
 
     def facts(self):
         """Return what is asked for."""
@@ -132,6 +217,18 @@ def facts_of(request: ApprovalRequest) -> list[tuple[str, str]]:
     match request.kind:
         case ApprovalRequest.Kind.RAISE_LIMIT:
             facts.append(("Limit now", money.display(account.daily_limit_minor, account.currency)))
+        case ApprovalRequest.Kind.CLOSE:
+            facts.append(("Balance", money.display(account.balance_minor, account.currency)))
+        case ApprovalRequest.Kind.WITHDRAW:
+            facts.append(("Available", money.display(account.available_minor, account.currency)))
+        case ApprovalRequest.Kind.REVERSE:
+            original = request.reverses
+            facts += [
+                ("Of a transfer of", money.display(original.amount_minor, original.currency)),
+                ("Sent back so far", money.display(original.reversed_minor, original.currency)),
+                ("Back to", original.from_account.owner_name),
+                ("The receiver has", money.display(account.available_minor, account.currency)),
+            ]
     if request.amount_minor is not None:
         facts.append(("Wanted", money.display(request.amount_minor, account.currency)))
     return [*facts, ("Asked by", request.maker.username), ("Reason", request.reason)]

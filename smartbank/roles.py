@@ -16,6 +16,8 @@ _SERVE = [
     "accounts.change_limit",
     "accounts.freeze_account",
     "transfers.handle_cash",
+    "office.request_closing",
+    "office.request_reversal",
 ]
 _SUPERVISE = [
     "office.decide_approvalrequest",

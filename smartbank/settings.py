@@ -88,7 +88,8 @@ SIGN_IN_WINDOW_SECONDS = env.int("SIGN_IN_WINDOW_SECONDS", default=900)
 TOKENS_PER_HOUR = env.int("TOKENS_PER_HOUR", default=1000)
 QUOTES_PER_MINUTE = env.int("QUOTES_PER_MINUTE", default=100)
 REQUESTS_PER_MINUTE = env.int("REQUESTS_PER_MINUTE", default=30_000)
-# What one person asks for and another must approve.
+# What one person asks for and another must approve; cash only above the threshold (major units).
+APPROVAL_THRESHOLD = env.int("APPROVAL_THRESHOLD", default=50_000)
 APPROVAL_HOURS = env.int("APPROVAL_HOURS", default=72)
 AUDIT_KEYS = env.list("AUDIT_KEYS", cast=str.strip, default=[])
 

@@ -98,11 +98,13 @@ route                                         cle  tel  man  aud  adm
 /admin/accounts/customer/open/                no   yes  yes  no   yes
 /admin/accounts/customer/<id>/open-account/   no   yes  yes  no   yes
 /admin/accounts/account/<id>/freeze/          no   yes  yes  no   yes
-/admin/accounts/account/<id>/unfreeze/        no   yes  yes  no   yes
 /admin/accounts/apitoken/<id>/revoke/         no   no   yes  no   yes
-/admin/transfers/transfer/deposit/<id>/       no   yes  yes  no   yes
-/admin/transfers/transfer/withdraw/<id>/      no   yes  yes  no   yes
+/admin/office/approvalrequest/deposit/<id>/   no   yes  yes  no   yes
+/admin/office/approvalrequest/withdraw/<id>/  no   yes  yes  no   yes
 /admin/office/approvalrequest/limit/<id>/     no   yes  yes  no   yes
+/admin/office/approvalrequest/unfreeze/<id>/  no   yes  yes  no   yes
+/admin/office/approvalrequest/close/<id>/     no   yes  yes  no   yes
+/admin/office/approvalrequest/reverse/<id>/   no   yes  yes  no   yes
 /admin/office/approvalrequest/<id>/approve/   no   no   yes  no   yes  # the teller asked for it
 /admin/office/approvalrequest/<id>/refuse/    no   no   yes  no   yes
 /admin/office/approvalrequest/<id>/withdraw/  no   yes  no   no   no

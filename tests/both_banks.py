@@ -196,8 +196,11 @@ class BothBanks:
         change = operations.freeze if freeze else operations.unfreeze
         possible = account.frozen != freeze
         if at_a_page:
-            page = fill_in(self.world.teller, self._page(account, change.__name__))
-            done = page.status_code == 302
+            name = "accounts_account_freeze" if freeze else "office_unfreeze"
+            url = reverse(f"admin:{name}", args=[self._stored(account).pk])
+            done = fill_in(self.world.teller, url).status_code == 302
+            if done and not freeze:
+                self._approve()
         else:
             try:
                 change(self._stored(account), reason="r", origin=self.world.manager.origin)
@@ -233,7 +236,8 @@ class BothBanks:
     def _cash_at_a_page(self, paid_in, account, amount, key, refusal, replayed):
         operation = "deposit" if paid_in else "withdraw"
         pk = self.rows[account].pk
-        url = reverse(f"admin:transfers_transfer_{operation}", args=[pk])
+        name = {"deposit": "office_deposit", "withdraw": "office_withdraw_cash"}[operation]
+        url = reverse(f"admin:{name}", args=[pk])
         typed = {"amount": spell(amount, account.currency), "reference": "Cash", "key": key}
         page = fill_in(self.world.teller, url, **typed)
         agree(f"the page for a {operation}", page.status_code, 200 if refusal else 302)
@@ -603,9 +607,6 @@ class BothBanks:
 
     def _stored(self, account: model.Account) -> stored.Account:
         return stored.Account.objects.get(pk=self.rows[account].pk)
-
-    def _page(self, account: model.Account, operation: str) -> str:
-        return reverse(f"admin:accounts_account_{operation}", args=[self.rows[account].pk])
 
     def _sees(self, who: str, transfer: model.Transfer) -> bool:
         return who == STAFF or transfer.shown_to(who)

@@ -31,6 +31,8 @@ from accounts.models import Account, AccountDailyUsage
 from audit.models import AuditLog
 from audit.operations import Origin
 from conftest import Person
+from office import approvals
+from office.models import ApprovalRequest
 from smartbank.throwaway import Server
 from tests.database_calls import COMMIT, name_of
 from torture.app import App
@@ -245,17 +247,39 @@ def receipt(who: People) -> Request:
 
 def deposit(who: People) -> Request:
     """A teller takes in 1.00 for Rahul, in the admin."""
+    path = reverse("admin:office_deposit", args=[who.rahul.account.pk])
+    form = {"amount": "1.00", "reason": "Brought", "key": new_key()}
+    return form_request(path, form, who.teller.user)
+
+
+def approval(who: People) -> Request:
+    """A manager approves that 1.00, which Reena has sent to Rahul, goes back to her."""
+    order = who.reena.order(who.rahul, "1.00")
+    path, key = "/transfers", new_key()
+    sent = json.loads(who.reena.api.post(path, order, key=key).content)["id"]
+    wish = approvals.ask_to_reverse(
+        Transfer.objects.with_parties().get(public_id=sent),
+        100,
+        key=key,
+        reason="Sent to the wrong Rahul",
+        origin=who.teller.origin,
+    )
+    manager, _ = get_user_model().objects.get_or_create(username="approver", is_staff=True)
+    manager.groups.add(Group.objects.get(name="manager"))
+    return form_request(reverse("admin:office_approve", args=[wish.pk]), {}, manager)
+
+
+def form_request(path: str, form: dict, user) -> Request:
+    """Return a form of the back office, sent in a new session."""
     browser = Client()
-    browser.force_login(who.teller.user)
+    browser.force_login(user)
     session = browser.cookies[settings.SESSION_COOKIE_NAME]
     session, csrf = f"{session.key}={session.value}", "a" * 32
-    form = {"amount": "1.00", "reason": "Brought", "key": new_key(), "csrfmiddlewaretoken": csrf}
     headers = {
         "Content-Type": "application/x-www-form-urlencoded",
         "Cookie": f"{session}; {settings.CSRF_COOKIE_NAME}={csrf}",
     }
-    path = reverse("admin:transfers_transfer_deposit", args=[who.rahul.account.pk])
-    return Request(path, urlencode(form).encode(), headers)
+    return Request(path, urlencode({**form, "csrfmiddlewaretoken": csrf}).encode(), headers)
 
 
 def json_request(path: str, body: dict, person: Person, key: str = "") -> Request:
@@ -273,6 +297,12 @@ PAYMENT = Act("payment", payment, 201, {"reena": -100, "rahul": 100, "used": 100
 REFUSAL = Act("refusal", refused_payment, 402, {"transfers": 1, "audit rows": 1})
 RECEIPT = Act("receipt", receipt, 200, {"receipts": 1, "audit rows": 1})
 DEPOSIT = Act("deposit", deposit, 302, {"Cash INR": -100, "rahul": 100, **MOVED})
+APPROVAL = Act(
+    "approval",
+    approval,
+    302,
+    {"reena": 100, "rahul": -100, **MOVED, "audit rows": 3, "approved": 1, "reversed": 100},
+)
 
 
 def picture() -> dict[str, int]:
@@ -284,6 +314,8 @@ def picture() -> dict[str, int]:
         "transfers": Transfer.objects.count(),
         "entries": LedgerEntry.objects.count(),
         "audit rows": AuditLog.objects.count(),
+        "approved": ApprovalRequest.objects.filter(status="APPROVED").count(),
+        "reversed": sum(Transfer.objects.values_list("reversed_minor", flat=True)),
         "receipts": Transfer.objects.exclude(receipt_status="UNCONFIRMED").count(),
     }
 

@@ -414,22 +414,27 @@ def call_office(desk, people, payment, reena, meera, manager, teller) -> Callabl
     wish = approvals.ask_for_limit(
         reena.account, 2_000_000, reason="Buys a car", origin=teller.origin
     )
+    empty = operations.open_account(
+        meera.customer, name="Spare", currency="INR", daily_limit_minor=0, origin=teller.origin
+    )
     spare, shift = User.objects.create_user("spare"), Group.objects.create(name="night shift")
     rows = {
         "/admin/accounts/customer/": reena.customer,
         "/admin/accounts/account/": reena.account,
-        "/admin/accounts/account/<id>/unfreeze/": meera.account,
         "/admin/accounts/accountdailyusage/": AccountDailyUsage.objects.get(account=reena.account),
         "/admin/accounts/apitoken/": ApiToken.objects.get(token_hash=ApiToken.digest(reena.token)),
         "/admin/audit/auditlog/": AuditLog.objects.latest("pk"),
         "/admin/auth/user/": spare,
         "/admin/auth/group/": shift,
         "/admin/transfers/transfer/": payment,
-        "/admin/transfers/transfer/deposit/": reena.account,
-        "/admin/transfers/transfer/withdraw/": reena.account,
         "/admin/transfers/ledgerentry/": LedgerEntry.objects.get(account=reena.account, sequence=2),
         "/admin/office/approvalrequest/": wish,
         "/admin/office/approvalrequest/limit/": reena.account,
+        "/admin/office/approvalrequest/deposit/": reena.account,
+        "/admin/office/approvalrequest/withdraw/": reena.account,
+        "/admin/office/approvalrequest/unfreeze/": meera.account,
+        "/admin/office/approvalrequest/close/": empty,
+        "/admin/office/approvalrequest/reverse/": payment,
         "/admin/r/": reena.account,
     }
     why = {"reason": "Asked for it"}
@@ -458,10 +463,12 @@ def call_office(desk, people, payment, reena, meera, manager, teller) -> Callabl
             why,
         ),
         "/admin/accounts/account/<id>/freeze/": why,
-        "/admin/accounts/account/<id>/unfreeze/": why,
         "/admin/accounts/apitoken/<id>/revoke/": why,
-        "/admin/transfers/transfer/deposit/<id>/": cash,
-        "/admin/transfers/transfer/withdraw/<id>/": cash,
+        "/admin/office/approvalrequest/deposit/<id>/": cash,
+        "/admin/office/approvalrequest/withdraw/<id>/": cash,
+        "/admin/office/approvalrequest/unfreeze/<id>/": why,
+        "/admin/office/approvalrequest/close/<id>/": why,
+        "/admin/office/approvalrequest/reverse/<id>/": cash,
         "/admin/auth/user/<id>/password/": passwords,
         "/admin/auth/user/add/": {"username": "newclerk", **passwords},
         "/admin/auth/user/<id>/change/": {"is_active": "on", **user},

@@ -16,6 +16,7 @@ from django.test import Client
 
 from tests.crash_points import (
     AFTER,
+    APPROVAL,
     BEFORE,
     DEPOSIT,
     PAYMENT,
@@ -81,7 +82,7 @@ def die_in(request: Request, number: int, fate: Fate) -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # its threads only wait
-@pytest.mark.parametrize("act", [PAYMENT, REFUSAL, RECEIPT, DEPOSIT], ids=str)
+@pytest.mark.parametrize("act", [PAYMENT, REFUSAL, RECEIPT, DEPOSIT, APPROVAL], ids=str)
 def test_a_process_that_dies_at_any_database_call_leaves_all_or_nothing(
     request, reena, rahul, teller, act
 ):

@@ -340,6 +340,7 @@ def test_the_bank_does_what_its_model_does(
     settings.BANK_TIME_ZONE = zone
     settings.API_TOKEN_DAYS = 1_000  # weeks go by in an example
     settings.SESSION_COOKIE_AGE = 1_000 * 86_400
+    settings.APPROVAL_THRESHOLD = 10**12  # the counter needs nobody else
     world = World(zone, teller, manager)
     monkeypatch.setattr(BankMachine, "world", world, raising=False)
     monkeypatch.setattr(timezone, "now", world.now)

@@ -34,6 +34,7 @@ from accounts.models import AccountDailyUsage, ApiToken
 from accounts.tests.browsing import Page
 from audit.models import AuditLog
 from conftest import PASSWORD
+from office import approvals
 from smartbank.throwaway import Server
 from tests.conftest import wait_until
 from torture.app import App
@@ -341,8 +342,8 @@ class Log:
 # --- The database is away ---------------------------------------------------------------------
 
 STYLE = "/static/smartbank/style.css"
-LIMIT = "POST /admin/accounts/account/<int:account_id>/limit/"
-DEPOSIT = "POST /admin/transfers/transfer/deposit/<int:account_id>/"
+LIMIT = "POST /admin/office/approvalrequest/limit/<int:account_id>/"
+DEPOSIT = "POST /admin/office/approvalrequest/deposit/<int:account_id>/"
 
 # What answers as always without a database. Strangers are turned away at the door without one.
 TO_EVERYBODY = {
@@ -431,6 +432,7 @@ def all_calls(app, reena, rahul, anita, manager, admin):
         person.user.password = make_password(PASSWORD, hasher=PBKDF2PasswordHasher())
         person.user.save()
     received = Transfer.objects.get(public_id=rahul.send(reena, "25.00").json()["id"])
+    wish = approvals.ask_for_limit(reena.account, 10**9, reason="r", origin=manager.origin)
     examples = {
         "/customers/": reena.customer.public_id,
         "/accounts/": reena.account.public_id,
@@ -445,8 +447,12 @@ def all_calls(app, reena, rahul, anita, manager, admin):
         "/admin/auth/user/": rahul.user.pk,
         "/admin/auth/group/": Group.objects.latest("pk").pk,
         "/admin/transfers/transfer/": received.pk,
-        "/admin/transfers/transfer/deposit/": reena.account.pk,
-        "/admin/transfers/transfer/withdraw/": reena.account.pk,
+        "/admin/office/approvalrequest/": wish.pk,
+        **{
+            f"/admin/office/approvalrequest/{what}/": reena.account.pk
+            for what in ("limit", "deposit", "withdraw", "unfreeze", "close")
+        },
+        "/admin/office/approvalrequest/reverse/": received.pk,
         "/admin/transfers/ledgerentry/": LedgerEntry.objects.latest("pk").pk,
     }
     order = {

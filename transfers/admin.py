@@ -2,11 +2,12 @@
 
 from django.contrib import admin
 from django.db.models import Q
-from django.urls import path
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 
 from accounts.admin import MOST_ACCOUNTS, accounts_named, in_words, money_column, timeline
 from audit.admin import NOTHING, PeriodFilter, ReadOnlyAdmin, link, short, time_column
-from transfers import staff_views
+from transfers import reversals
 from transfers.models import LedgerEntry, Transfer
 
 
@@ -47,10 +48,12 @@ class TransferAdmin(ReadOnlyAdmin):
         (None, {"fields": ["public_id", "amount", "sender", "receiver", "reference", "kind"]}),
         ("Outcome", {"fields": ["status", "failure_code", "why", "created", "completed"]}),
         ("Receipt", {"fields": ["receipt_status", "received", "confirmed"]}),
+        ("Reversal", {"fields": ["undoes", "reversed_amount", "undone_by"]}),
         ("Order", {"fields": ["ordered_by", "request", "bank_date"]}),
     ]
 
     amount = money_column("amount_minor", "amount")
+    reversed_amount = money_column("reversed_minor", "sent back")
     received = money_column("received_minor", "receiver says")
     created = time_column("created_at", "ordered")
     completed = time_column("completed_at", "completed")
@@ -92,6 +95,17 @@ class TransferAdmin(ReadOnlyAdmin):
         lines = in_words(transfer.failure_details, transfer.currency)
         return ", ".join(lines) or NOTHING
 
+    @admin.display(description="sends back")
+    def undoes(self, transfer):
+        """Link to the transfer that this one reverses."""
+        return _transfer_link(transfer.reverses) if transfer.reverses else NOTHING
+
+    @admin.display(description="sent back by")
+    def undone_by(self, transfer):
+        """Link to the transfers that reverse this one, refused ones too."""
+        links = [_transfer_link(one) for one in transfer.reversals.order_by("pk")]
+        return format_html_join(mark_safe("<br>"), "{}", ((one,) for one in links)) or NOTHING
+
     @admin.display
     def ordered_by(self, transfer) -> str:
         """Show the user who ordered it."""
@@ -116,29 +130,20 @@ class TransferAdmin(ReadOnlyAdmin):
             | Q(to_account__in=accounts)
         )
 
-    def get_urls(self):
-        """Return the pages, with cash over the counter."""
-        view = self.admin_site.admin_view
-        return [
-            path(
-                "deposit/<int:account_id>/",
-                view(staff_views.Deposit.as_view()),
-                name="transfers_transfer_deposit",
-            ),
-            path(
-                "withdraw/<int:account_id>/",
-                view(staff_views.Withdraw.as_view()),
-                name="transfers_transfer_withdraw",
-            ),
-            *super().get_urls(),
-        ]
-
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         """Show the transfer with its audit rows."""
         context["timeline"] = timeline(
             obj.currency, object_type="transfer", object_id=obj.public_id
         )
+        sides = (obj.from_account, obj.to_account)
+        is_own = request.user.pk in {one.customer.user_id for one in sides if one.customer}
+        context["can_be_reversed"] = not is_own and reversals.obstacle(obj, 1) is None
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+
+def _transfer_link(transfer):
+    text = f"{transfer.public_id}, {transfer.get_status_display().lower()}"
+    return link("transfers_transfer_change", text, transfer.pk)
 
 
 def _account_link(account):

@@ -11,22 +11,32 @@ from transfers.orders import Order, Outcome
 def deposit(account: Account, amount_minor: int, **order) -> Outcome:
     """Credit cash that a customer brought; return the outcome.
 
-    Takes what `_post` takes by name. The same key again, by the same member of staff, deposits
+    Takes what `_order` takes by name. The same key again, by the same member of staff, deposits
     nothing.
     """
-    return _post(cash_account(account.currency), account, amount_minor, **order)
+    return operations.post([deposit_order(account, amount_minor, **order)])[0]
 
 
 def withdraw(account: Account, amount_minor: int, **order) -> Outcome:
     """Debit cash that a customer takes; return the outcome.
 
-    Takes what `_post` takes by name. It does not count against the daily limit: the customer is
+    Takes what `_order` takes by name. It does not count against the daily limit: the customer is
     there in person.
     """
-    return _post(account, cash_account(account.currency), amount_minor, **order)
+    return operations.post([withdrawal_order(account, amount_minor, **order)])[0]
 
 
-def _post(
+def deposit_order(account: Account, amount_minor: int, **order) -> Order:
+    """Return the order that pays cash in."""
+    return _order(cash_account(account.currency), account, amount_minor, **order)
+
+
+def withdrawal_order(account: Account, amount_minor: int, **order) -> Order:
+    """Return the order that pays cash out."""
+    return _order(account, cash_account(account.currency), amount_minor, **order)
+
+
+def _order(
     sender: Account,
     receiver: Account,
     amount_minor: int,
@@ -35,8 +45,9 @@ def _post(
     key: str,
     origin: Origin,
     reason: str = "",
-) -> Outcome:
-    order = Order(
+    **audit_details,
+) -> Order:
+    return Order(
         kind=Transfer.Kind.CASH,
         caller_id=origin.actor_id,
         customer_id=None,
@@ -47,6 +58,5 @@ def _post(
         reference=reference,
         key=key,
         origin=origin,
-        audit_details={"reason": reason},
+        audit_details={"reason": reason, **audit_details},
     )
-    return operations.post([order])[0]

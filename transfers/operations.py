@@ -42,11 +42,14 @@ def post(orders: Sequence[Order]) -> list[Outcome]:
     """
     if len(orders) > MAX_ORDERS:
         raise ValueError(f"At most {MAX_ORDERS} orders in one transaction.")
-    return transactions.run(partial(_post, orders))
+    return transactions.run(partial(carry_out, orders))
 
 
-def _post(orders: Sequence[Order]) -> list[Outcome]:
-    """[3] One attempt, inside a transaction. The lock comes first: nothing is read before it."""
+def carry_out(orders: Sequence[Order]) -> list[Outcome]:
+    """[3] Do what `post` promises once, inside the transaction that is open: for `post` itself, and
+    for work that must be one fact with what it moves. The lock comes first: nothing is read before
+    it, unless the caller holds the locks already.
+    """
     named = {one for order in orders for one in (order.from_account_id, order.to_account_id)}
     accounts = Account.objects.locked(named - {None})
     now = timezone.now()  # once, and after waiting for the lock: midnight may have passed
@@ -182,6 +185,7 @@ class _Book:
             bank_date=self.today,
             created_at=self.now,
             completed_at=None if refusal else self.now,
+            reverses_id=order.reverses_id,
         )
 
     def _move(self, transfer: Transfer, account: Account, amount_minor: int) -> LedgerEntry:

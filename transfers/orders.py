@@ -30,6 +30,7 @@ class Order:
     key: str = field(default_factory=partial(secrets.token_hex, 32))
     transfer_id: str = field(default_factory=public_ids.new)
     origin: Origin
+    reverses_id: int | None = None  # the transfer that this one sends back, or a part of it
     audit_details: dict = field(default_factory=dict)  # what else the audit log should know
 
     @property

@@ -26,9 +26,10 @@ _ACCOUNT_ACTIONS = [
     Action.LIMIT_CHANGED,
     Action.ACCOUNT_FROZEN,
     Action.ACCOUNT_UNFROZEN,
+    Action.ACCOUNT_CLOSED,
 ]
 # What callers and staff said on the way; a transfer does not repeat it.
-_NOT_IN_TRANSFERS = {"from", "to", "reason"}
+_NOT_IN_TRANSFERS = {"from", "to", "reason", "approval", "reverses"}
 _RECEIPT_ACTIONS = {
     Transfer.Receipt.CONFIRMED: Action.RECEIPT_CONFIRMED,
     Transfer.Receipt.DISPUTED: Action.RECEIPT_DISPUTED,

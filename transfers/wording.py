@@ -26,6 +26,24 @@ def explain(refusal: Refusal, transfer: Transfer | None) -> Explanation:
     return _EXPLANATIONS[refusal.code](refusal.details, transfer)
 
 
+def to_staff(refusal: Refusal, currency: str) -> str:
+    """Return why cash did not move, for the member of staff who ordered it."""
+    match refusal.code:
+        case "insufficient_funds":
+            available_minor = refusal.details["available_minor"]
+            if available_minor < 0:  # the bank's own account, on the other side of a deposit
+                return f"Refused: that is more {currency} in cash than the bank’s books can hold."
+            return f"Refused: only {money.display(available_minor, currency)} is available."
+        case "account_not_active":
+            return "Refused: the account is not active."
+        case "idempotency_key_reused":
+            return (
+                "This page was sent before, with something else, and that was carried out or "
+                "refused then: look at the account first. Sending it now is a new order."
+            )
+    return f"Refused: {refusal.code}."
+
+
 def _account_not_found(details, transfer):
     return Explanation(404, "There is no such account.", {"field": details["field"]})
 

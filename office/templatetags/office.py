@@ -4,6 +4,7 @@ from django import template
 
 from accounts.models import Account
 from office.models import ApprovalRequest
+from transfers.models import Transfer
 
 register = template.Library()
 
@@ -11,11 +12,16 @@ register = template.Library()
 @register.inclusion_tag("admin/office/waiting.html", takes_context=True)
 def waiting_requests(context, account: Account) -> dict:
     """Show what somebody asked for about the account and nobody decided yet."""
-    waiting = ApprovalRequest.objects.filter(
-        account=account, status=ApprovalRequest.Status.PENDING
-    ).select_related("maker")
-    return {
-        "requests": waiting.order_by("pk"),
-        "currency": account.currency,
-        "perms": context["perms"],
-    }
+    return _waiting(context, account.currency, account=account)
+
+
+@register.inclusion_tag("admin/office/waiting.html", takes_context=True)
+def waiting_reversals(context, transfer: Transfer) -> dict:
+    """Show the requests to reverse the transfer that nobody decided yet."""
+    return _waiting(context, transfer.currency, reverses=transfer)
+
+
+def _waiting(context, currency: str, **about) -> dict:
+    requests = ApprovalRequest.objects.filter(status=ApprovalRequest.Status.PENDING, **about)
+    requests = requests.select_related("maker").order_by("pk")
+    return {"requests": requests, "currency": currency, "perms": context["perms"]}

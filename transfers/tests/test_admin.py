@@ -14,10 +14,15 @@ from accounts import bank_day, operations
 from accounts.models import Account, AccountDailyUsage, ApiToken, Customer
 from accounts.tests.back_office import REASON, errors, fill_in, forge
 from audit.models import Action, AuditLog
+from office import approvals
+from office.models import ApprovalRequest
 from transfers.models import LedgerEntry, Transfer
 from transfers.operations import timezone as clock
 
-READ_ONLY = [Account, AccountDailyUsage, ApiToken, AuditLog, Customer, LedgerEntry, Transfer]
+READ_ONLY = [
+    *(Account, AccountDailyUsage, ApiToken, ApprovalRequest, AuditLog, Customer),
+    *(LedgerEntry, Transfer),
+]
 
 
 def page_of(model, name, *args):
@@ -25,7 +30,8 @@ def page_of(model, name, *args):
 
 
 def cash_page(direction, account):
-    return reverse(f"admin:transfers_transfer_{direction}", args=[account.pk])
+    name = {"deposit": "office_deposit", "withdraw": "office_withdraw_cash"}[direction]
+    return reverse(f"admin:{name}", args=[account.pk])
 
 
 def account_page(account):
@@ -245,6 +251,7 @@ def test_there_is_no_cash_for_the_banks_own_accounts_or_for_none(direction, admi
 def one_of_each(reena, rahul, manager):
     """One row of every model in the back office, at least."""
     reena.send(rahul, "25.00", reference="Lunch")
+    approvals.ask_for_limit(reena.account, 2_000_000, reason="r", origin=reena.origin)
     return {
         model: model._base_manager.order_by("-pk").first() for model in [*READ_ONLY, User, Group]
     }

@@ -1,10 +1,14 @@
-"""Cash over the counter: a form page each for paying in and paying out."""
+"""Cash over the counter: a form page each for paying in and paying out. Much cash takes two."""
 
 from accounts import money
 from accounts.staff_views import AccountOperation, NotDone
+from office import approvals
+from office.models import ApprovalRequest
+from office.staff_forms import CashForm
+from office.staff_views import NOW_WAITS
 from transfers import cash
-from transfers.orders import Outcome, Refusal
-from transfers.staff_forms import CashForm
+from transfers.orders import Outcome
+from transfers.wording import to_staff
 
 
 class CashOperation(AccountOperation):
@@ -12,6 +16,8 @@ class CashOperation(AccountOperation):
 
     permission = "transfers.handle_cash"
     form_class = CashForm
+    refusals = (*AccountOperation.refusals, approvals.NotPossible)
+    kind: str
 
     def get_form_kwargs(self):
         """Return the form's arguments with the account."""
@@ -24,17 +30,15 @@ class CashOperation(AccountOperation):
         return super().form_invalid(form)
 
     def carry_out(self, data, origin):
-        """Post the transfer. Raises NotDone if it is refused."""
-        outcome = self.move(
-            self.subject,
-            data["amount"],
-            reference=data["reference"],
-            reason=data["reason"],
-            key=data["key"],
-            origin=origin,
-        )
+        """Post the transfer, or ask for it if it is too much for one. Raises NotDone if the
+        transfer is refused."""
+        order = {name: data[name] for name in ("reference", "reason", "key")} | {"origin": origin}
+        if data["amount"] > approvals.cash_bound_minor(self.subject.currency):
+            approvals.ask_for_cash(self.kind, self.subject, data["amount"], **order)
+            return NOW_WAITS
+        outcome = self.move(self.subject, data["amount"], **order)
         if outcome.refusal:
-            raise NotDone(_in_words(outcome.refusal, self.subject.currency))
+            raise NotDone(to_staff(outcome.refusal, self.subject.currency))
         amount = money.display(outcome.transfer.amount_minor, outcome.transfer.currency)
         return f"{self.done} {amount}, transfer {outcome.transfer.public_id}."
 
@@ -50,6 +54,7 @@ class Deposit(CashOperation):
     button = "Deposit"
     explanation = "Count the cash first."
     done = "Paid in"
+    kind = ApprovalRequest.Kind.DEPOSIT
 
     def move(self, account, amount_minor, **order):
         """Credit the account."""
@@ -63,25 +68,8 @@ class Withdraw(CashOperation):
     button = "Withdraw"
     explanation = "Hand the cash over after the next page says so. The daily limit stays as it is."
     done = "Paid out"
+    kind = ApprovalRequest.Kind.WITHDRAW
 
     def move(self, account, amount_minor, **order):
         """Debit the account."""
         return cash.withdraw(account, amount_minor, **order)
-
-
-def _in_words(refusal: Refusal, currency: str) -> str:
-    """Return why cash did not move, for the person at the counter."""
-    match refusal.code:
-        case "insufficient_funds":
-            available_minor = refusal.details["available_minor"]
-            if available_minor < 0:  # the bank's own account, on the other side of a deposit
-                return f"Refused: that is more {currency} in cash than the bank’s books can hold."
-            return f"Refused: only {money.display(available_minor, currency)} is available."
-        case "account_not_active":
-            return "Refused: the account is not active."
-        case "idempotency_key_reused":
-            return (
-                "This page was sent before, with something else, and that was carried out or "
-                "refused then: look at the account first. Sending it now is a new order."
-            )
-    return f"Refused: {refusal.code}."
