@@ -36,6 +36,7 @@ LOST_CONNECTION = {
     4031,
 }
 SQLITE_LOST_RACE = ("database is locked", "UNIQUE constraint failed")  # it has no numbers
+READS_ONLY = {1290, 1836}  # what the old primary says after a failover
 LOST_RACE = {1020, 1062, 1205, 1213, 3572, 8002, 8022, 9007}
 
 
@@ -58,6 +59,8 @@ def run(work: Callable[[], Result]) -> Result:
             with transaction.atomic(durable=True):
                 return work()
         except (OperationalError, InterfaceError, IntegrityError) as error:
+            if _number(error) in READS_ONLY:
+                connection.close()  # the next call shall look for the new primary
             if not is_worth_retrying(error):
                 raise
             pause = _pause(attempt, error)

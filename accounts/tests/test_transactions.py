@@ -9,9 +9,13 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def no_pauses(monkeypatch):
+def closings(monkeypatch) -> list:
+    """Wait for nothing, and only note that the connection would be closed: the test's own
+    transaction lives on it."""
+    noted = []
     monkeypatch.setattr(transactions, "_pause", lambda attempt, error: 0)
-    monkeypatch.setattr(connection, "close", lambda: None)  # the test's own transaction lives on it
+    monkeypatch.setattr(connection, "close", lambda: noted.append("closed"))
+    return noted
 
 
 def failing(error: Exception, times: int):
@@ -43,6 +47,13 @@ def failing(error: Exception, times: int):
 )
 def test_the_whole_work_is_run_again_after(error):
     assert transactions.run(failing(error, times=3)) == 4
+
+
+@pytest.mark.parametrize("number", [1290, 1836])
+def test_a_server_that_only_reads_loses_its_connection_and_is_not_asked_again(number, closings):
+    with pytest.raises(OperationalError):
+        transactions.run(failing(OperationalError(number, "read-only"), times=1))
+    assert closings == ["closed"]
 
 
 @pytest.mark.parametrize(
