@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -21,9 +20,10 @@ from smartbank import throwaway
 from smartbank.bootstrap import ROOT, VAR, CommandFailed, Problem, prepare, run, step
 
 HELP = """\
-Prepare the environment, then run the whole test suite on MariaDB or MySQL, and then once more on
-SQLite: all but the tests marked row_locks, which need a database that locks rows, and browser,
-which need to run but once.
+Prepare the environment, then run the whole test suite on MariaDB or MySQL and at the same time, on
+the second core, once more on SQLite: all but the tests marked row_locks, which need a database that
+locks rows, and browser, which need to run but once. What the run on SQLite prints is shown when the
+other is over.
 
 The database of the first run is, by the first rule that fits:
   1. TEST_DATABASE_URL, or DATABASE_URL, from the environment (.env is not read): a mysql://
@@ -76,13 +76,15 @@ def main(arguments):
         signal.signal(ending, lambda number, frame: sys.exit(128 + number))
     python = prepare()
     VAR.mkdir(exist_ok=True)
-    runs = []
-    if not options.sqlite:
-        engine = "mysql" if options.mysql else None
-        runs.append(run_on_server(python, options.m, extra, engine))
-    if not options.mariadb and not options.mysql:
-        may_be_empty = bool(runs) and bool(options.m or extra)
-        runs.append(run_on_sqlite(python, options.m, extra, may_be_empty))
+    with contextlib.ExitStack() as stack:
+        on_sqlite = None
+        if not options.mariadb and not options.mysql:
+            on_sqlite = stack.enter_context(sqlite_run(python, options, extra))
+        runs = []
+        if not options.sqlite:
+            runs.append(run_on_server(python, options, extra))
+        if on_sqlite:
+            runs.append(on_sqlite.finish())
     return summarise(runs)
 
 
@@ -103,24 +105,30 @@ def parse(arguments):
     return parser.parse_known_args(arguments)
 
 
-def run_on_server(python, markers, extra, engine=None):
-    """Run everything on the given database or on a private server; on that if `engine` is named."""
-    with server_database(engine) as (url, description):
+def run_on_server(python, options, extra):
+    """Run everything on the given database, or on a private server; on a MySQL if that is asked."""
+    with server_database("mysql" if options.mysql else None) as (url, description):
         name = server_name(python, url)
         step(f"Database: {name}, {description}")
-        return run_pytest(python, name, url, markers, extra)
+        with Pytest(python, name, url, options.m, extra) as pytest:
+            return pytest.finish()
 
 
-def run_on_sqlite(python, markers, extra, may_be_empty):
-    """Run on SQLite what does not need row locks or a browser; that may be nothing if tests were
-    chosen."""
+def sqlite_run(python, options, extra):
+    """Return the run on SQLite of what needs neither row locks nor a browser; that may be nothing
+    if tests were chosen. It prints as it goes if it is the only one."""
     version = run([python, "-c", "import sqlite3; print(sqlite3.sqlite_version)"]).strip()
     step(f"Database: SQLite {version}, for all that needs neither row locks nor a browser")
     ours = "not row_locks and not browser"
-    if markers:
-        ours = f"({markers}) and {ours}"
-    url = f"sqlite:///{VAR}/suite.sqlite3"
-    return run_pytest(python, f"SQLite {version}", url, ours, extra, may_be_empty)
+    return Pytest(
+        python,
+        f"SQLite {version}",
+        f"sqlite:///{VAR}/suite.sqlite3",
+        f"({options.m}) and {ours}" if options.m else ours,
+        extra,
+        may_be_empty=not options.sqlite and bool(options.m or extra),
+        print_at_end=not options.sqlite,
+    )
 
 
 @contextlib.contextmanager
@@ -166,23 +174,59 @@ def server_name(python, url):
     return f"{brand} {version.split('-')[0]}"
 
 
-def run_pytest(python, database, url, markers, extra, may_be_empty=False):
-    """Run pytest once on the database at `url` and return what it came to."""
-    with tempfile.TemporaryDirectory(prefix="test-", dir=VAR) as directory:
-        report = Path(directory, "junit.xml")
-        command = [python, "-m", "pytest", *extra, f"--junitxml={report}"]
-        if markers:
-            command += ["-m", markers]
-        started = time.monotonic()
-        code = wait_for(subprocess.Popen(command, env=environment(url), cwd=ROOT))
-        seconds = time.monotonic() - started
-        passed, failed, skipped = counts(report)
-    if code == NO_TESTS_COLLECTED and may_be_empty:
-        code = 0
-    if code != 0 and failed == 0:
-        print(f"pytest ended with exit code {code}, which counts as one failure.")
-        failed = 1
-    return Run(database, passed, failed, skipped, seconds)
+class Pytest:
+    """One run of pytest on the database at `url`: it begins with the `with` block, and never
+    outlives it."""
+
+    def __init__(
+        self, python, database, url, markers, extra, *, may_be_empty=False, print_at_end=False
+    ):
+        self.database = database
+        self.url = url
+        self.command = [python, "-m", "pytest", *extra, *(["-m", markers] if markers else [])]
+        self.may_be_empty = may_be_empty
+        self.print_at_end = print_at_end
+
+    def __enter__(self):
+        self._stack = contextlib.ExitStack()
+        directory = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="test-", dir=VAR))
+        self.report, printed = Path(directory, "junit.xml"), Path(directory, "printed")
+        self.printed = self._stack.enter_context(printed.open("w+")) if self.print_at_end else None
+        self.process = subprocess.Popen(
+            [*self.command, f"--junitxml={self.report}"],
+            env=environment(self.url),
+            cwd=ROOT,
+            stdout=self.printed,
+            stderr=subprocess.STDOUT if self.printed else None,
+        )
+        return self
+
+    def __exit__(self, *error):
+        self.process.kill()
+        self.process.wait()
+        self._stack.close()
+
+    def finish(self):
+        """Wait for the end and return what the run came to."""
+        code = self._exit_code()
+        if self.printed:
+            self.printed.seek(0)
+            print(f"\n{self.database}:\n{self.printed.read()}", flush=True)
+        passed, failed, skipped, seconds = counts(self.report)
+        if code == NO_TESTS_COLLECTED and self.may_be_empty:
+            code = 0
+        if code != 0 and failed == 0:
+            print(f"pytest ended with exit code {code}, which counts as one failure.")
+            failed = 1
+        return Run(self.database, passed, failed, skipped, seconds)
+
+    def _exit_code(self):
+        try:
+            return self.process.wait()
+        except KeyboardInterrupt:  # the terminal told pytest as well: let it say where it was
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(PYTEST_LAST_WORDS_SECONDS)
+            raise
 
 
 def environment(url):
@@ -200,27 +244,15 @@ def environment(url):
     }
 
 
-def wait_for(pytest):
-    """Wait for the end of a pytest process and return its exit code; it never outlives us."""
-    try:
-        return pytest.wait()
-    except KeyboardInterrupt:  # the terminal told pytest as well: let it say where it was
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            pytest.wait(PYTEST_LAST_WORDS_SECONDS)
-        raise
-    finally:
-        pytest.kill()
-        pytest.wait()
-
-
 def counts(report):
-    """Return how many tests passed, failed and were skipped, from pytest's JUnit report."""
+    """Return how many tests passed, failed and were skipped, and in how many seconds, from pytest's
+    JUnit report."""
     if not report.exists():
-        return 0, 0, 0
+        return 0, 0, 0, 0.0
     suite = ElementTree.parse(report).getroot().find("testsuite").attrib
     failed = int(suite["failures"]) + int(suite["errors"])
     skipped = int(suite["skipped"])
-    return int(suite["tests"]) - failed - skipped, failed, skipped
+    return int(suite["tests"]) - failed - skipped, failed, skipped, float(suite["time"])
 
 
 def summarise(runs):

@@ -35,9 +35,16 @@ def run_suite(monkeypatch):
     def main(*arguments):
         urls = []
 
-        def run_pytest(python, database, url, markers, extra, may_be_empty=False):
-            urls.append(url)
-            return suite.Run(database, passed=5, failed=0, skipped=0, seconds=1)
+        class Pytest(suite.Pytest):
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *error):
+                pass
+
+            def finish(self):
+                urls.append(self.url)
+                return suite.Run(self.database, passed=5, failed=0, skipped=0, seconds=1)
 
         with monkeypatch.context() as patch:
             patch.setattr(PrivateServer, "engines", [])
@@ -45,7 +52,7 @@ def run_suite(monkeypatch):
             patch.setattr(suite.signal, "signal", lambda number, handler: None)
             patch.setattr(suite, "prepare", lambda: "python")
             patch.setattr(suite, "run", lambda command, **environment: "9.7.4-2\n")
-            patch.setattr(suite, "run_pytest", run_pytest)
+            patch.setattr(suite, "Pytest", Pytest)
             assert suite.main(arguments) == 0
             return urls, PrivateServer.engines
 
