@@ -7,6 +7,8 @@ on the way, so no amount can change by being read or shown.
 
 import re
 
+from django.utils.translation import gettext_noop
+
 # ISO 4217: how many decimals each currency in circulation has. Funds and metal codes (XAU, XDR,
 # CHE, ...) are left out: nobody holds an account in them.
 _TWO_DECIMALS = """
@@ -35,7 +37,15 @@ _AMOUNT = re.compile(r"(0|[1-9][0-9]*)(?:\.([0-9]+))?", re.ASCII)
 
 
 class InvalidAmount(ValueError):
-    """The text is no amount of that currency; the message says why, for a person."""
+    """The text is no amount of that currency; the message says why, for a person.
+
+    `template` and `facts` are its parts, for a page in another language.
+    """
+
+    def __init__(self, template: str, **facts):
+        super().__init__(template.format(**facts))
+        self.template = template
+        self.facts = facts
 
 
 def parse(text: str, currency: str, *, zero_allowed: bool = False) -> int:
@@ -46,18 +56,24 @@ def parse(text: str, currency: str, *, zero_allowed: bool = False) -> int:
     """
     match = _AMOUNT.fullmatch(text)
     if not match:
-        raise InvalidAmount("Write the amount in digits, such as 25 or 25.00.")
+        raise InvalidAmount(gettext_noop("Write the amount in digits, such as 25 or 25.00."))
     whole, decimals = match[1], match[2] or ""
     exponent = EXPONENTS[currency]
     if len(decimals) > exponent:
-        raise InvalidAmount(f"{currency} has {exponent or 'no'} decimals.")
+        if not exponent:
+            raise InvalidAmount(gettext_noop("{currency} has no decimals."), currency=currency)
+        raise InvalidAmount(
+            gettext_noop("{currency} has {exponent} decimals."),
+            currency=currency,
+            exponent=exponent,
+        )
     if len(whole) > len(str(MAX_MAJOR_UNITS)):  # before int(): the text may be megabytes long
-        raise InvalidAmount("The amount is too large.")
+        raise InvalidAmount(gettext_noop("The amount is too large."))
     minor = int(whole + decimals.ljust(exponent, "0"))
     if minor > MAX_MAJOR_UNITS * 10**exponent:
-        raise InvalidAmount("The amount is too large.")
+        raise InvalidAmount(gettext_noop("The amount is too large."))
     if minor == 0 and not zero_allowed:
-        raise InvalidAmount("The amount must be above zero.")
+        raise InvalidAmount(gettext_noop("The amount must be above zero."))
     return minor
 
 

@@ -6,6 +6,7 @@ from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 from django.utils.crypto import salted_hmac
+from django.utils.translation import ngettext
 
 from accounts import throttles
 from audit.models import Action
@@ -55,6 +56,16 @@ def _record(request, username: str, user) -> None:
     )
 
 
+def try_again_in(seconds: int) -> str:
+    """Return what a page says to somebody who tried too often."""
+    minutes = -(-seconds // 60)
+    return ngettext(
+        "Too many attempts. Try again in {minutes} minute.",
+        "Too many attempts. Try again in {minutes} minutes.",
+        minutes,
+    ).format(minutes=minutes)
+
+
 class SignInForm(AuthenticationForm):
     """Django's form, with our limit on guessing in front of it."""
 
@@ -69,11 +80,7 @@ class SignInForm(AuthenticationForm):
         try:
             self.user_cache = check(self.request, username, password, self.admits)
         except throttles.TooMany as refused:
-            minutes = -(-refused.seconds // 60)
-            unit = "minute" if minutes == 1 else "minutes"
-            raise ValidationError(
-                f"Too many attempts. Try again in {minutes} {unit}.", code="throttled"
-            ) from None
+            raise ValidationError(try_again_in(refused.seconds), code="throttled") from None
         if self.user_cache is None:
             raise self.get_invalid_login_error()
         self.confirm_login_allowed(self.user_cache)

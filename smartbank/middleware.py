@@ -10,6 +10,9 @@ from django.conf import settings
 from django.core.exceptions import BadRequest, DisallowedHost, SuspiciousOperation
 from django.http import HttpRequest, HttpResponseNotAllowed
 from django.http.multipartparser import MultiPartParserError
+from django.middleware.locale import LocaleMiddleware
+from django.urls import resolve
+from django.utils import translation
 
 from accounts import throttles
 from smartbank import problems
@@ -63,6 +66,23 @@ def client_ip(request: HttpRequest) -> str | None:
         return str(ipaddress.ip_address(address))
     except ValueError:  # a unix socket, or a proxy that wrote nonsense
         return None
+
+
+class PageLanguageMiddleware(LocaleMiddleware):
+    """Speaks the reader's language on the customers' pages; API and back office speak English."""
+
+    def process_request(self, request):
+        """Choose the language by the reader's cookie, else by what the browser asks for."""
+        if resolve(request.path_info).namespace == "pages":
+            super().process_request(request)
+        else:
+            translation.activate(settings.LANGUAGE_CODE)
+
+    def process_response(self, request, response):
+        """Name the language of a page."""
+        if resolve(request.path_info).namespace == "pages":
+            return super().process_response(request, response)
+        return response
 
 
 class SecurityHeadersMiddleware:

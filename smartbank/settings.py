@@ -55,6 +55,7 @@ MIDDLEWARE = [
     "smartbank.middleware.ProblemMiddleware",  # inside, so that its refusals carry the headers
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "smartbank.middleware.PageLanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -81,6 +82,7 @@ TEMPLATES = [
 BANK_NAME = env("BANK_NAME", default="SmartBank")
 BANK_TIME_ZONE = env("BANK_TIME_ZONE", default="Asia/Kolkata")
 DEFAULT_CURRENCY = env("DEFAULT_CURRENCY", default="INR")
+BANK_CONTACT = env("BANK_CONTACT", default="come to any branch")
 API_TOKEN_DAYS = env.int("API_TOKEN_DAYS", default=30)
 SIGN_IN_FAILURES = env.int("SIGN_IN_FAILURES", default=20)
 SIGN_IN_FAILURES_PER_ADDRESS = env.int("SIGN_IN_FAILURES_PER_ADDRESS", default=200)
@@ -225,6 +227,12 @@ STORAGES = {
 # --- Language, time, logs ---------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("hi", "हिन्दी")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SECURE = _over_tls
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = BANK_TIME_ZONE  # what people read; the database and the API speak UTC

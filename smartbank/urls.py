@@ -2,12 +2,15 @@
 
 from django.contrib import admin
 from django.urls import include, path, re_path
+from django.views.decorators.http import require_POST
 from django.views.generic import RedirectView
+from django.views.i18n import set_language
 
 from accounts import api as accounts
 from accounts import views as account_pages
 from smartbank import documentation, health, problems
 from transfers import api as transfers
+from transfers import send_views as send_pages
 from transfers import views as transfer_pages
 
 api = [
@@ -42,7 +45,11 @@ pages = [
     path("", transfer_pages.home, name="home"),
     path("login", account_pages.SignInView.as_view(), name="login"),
     path("logout", account_pages.SignOutView.as_view(), name="logout"),
-    path("send", transfer_pages.send, name="send"),
+    path("language", require_POST(set_language), name="language"),
+    path("send", send_pages.send, name="send"),
+    path("send/check", send_pages.check, name="check"),
+    path("payees", send_pages.payee_list, name="payees"),
+    path("payees/<uuid:id>/forget", send_pages.forget_payee, name="forget-payee"),
     path("payments/<uuid:id>", transfer_pages.payment, name="payment"),
     path("payments/<uuid:id>/receipt", transfer_pages.receipt, name="receipt"),
     path("docs", documentation.docs, name="docs"),

@@ -48,6 +48,12 @@ route                    method   str   ina    own rec oth  cle    tel    man   
 /                        GET      login login  200 200 200  office office office office office
 /send                    GET      login login  200 200 200  office office office office office
 /send                    POST     login login  303 404 404  office office office office office
+/send/check              GET      login login  302 302 302  office office office office office
+/send/check              POST     login login  303 404 404  office office office office office
+/payees                  GET      login login  200 200 200  office office office office office
+/payees/<id>/forget      GET      login login  302 302 302  office office office office office
+/payees/<id>/forget      POST     login login  302 404 404  office office office office office
+/language                POST     302   302    302 302 302  302    302    302    302    302
 /payments/<id>           GET      login login  200 200 404  office office office office office
 /payments/<id>/receipt   GET      login login  302 302 404  office office office office office
 /payments/<id>/receipt   POST     login login  403 303 404  office office office office office

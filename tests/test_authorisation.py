@@ -32,6 +32,7 @@ from audit.models import AuditLog
 from conftest import PASSWORD, Person
 from office import approvals
 from tests import authorisation_table as tables
+from transfers import payees
 from transfers.models import LedgerEntry, Transfer
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -375,8 +376,13 @@ def call_page(desk, payment, reena, rahul) -> Callable:
     """Return a function that calls a customer's page, with a form that could succeed."""
     order = {"from_account_id": reena.account.public_id, "amount": "1.00"}
     order |= {"to_account_number": rahul.account.number, "idempotency_key": str(uuid.uuid4())}
+    order |= {"payee_name": "Rahul"}
+    payees.remember(reena.customer, rahul.account)
+    ids = {"/payees": reena.customer.payees.get().public_id, "/problems": "busy"}
     forms = {
+        "/language": as_form(language="hi"),
         "/send": as_form(**order),
+        "/send/check": as_form(**order),
         "/payments/<id>/receipt": as_form(received_amount="25.00"),
     }
 
@@ -384,8 +390,8 @@ def call_page(desk, payment, reena, rahul) -> Callable:
         form = forms.get(route, NO_BODY)
         if route == "/login":
             form = as_form(**own_credentials(desk, caller))
-        named = "busy" if route == "/problems/<id>" else payment.public_id
-        address = route.replace("<id>", key or named)
+        key = key or ids.get("/" + route.split("/")[1], payment.public_id)
+        address = route.replace("<id>", key)
         return desk.by_session(caller, method, address, form, **how)
 
     return call

@@ -533,7 +533,7 @@ def test_every_kind_of_answer_carries_the_headers_that_protect(
     unchanged = page("/static/page.css", headers={"If-Modified-Since": when})
     answers.append(("static 304", 304, unchanged))
     monkeypatch.setattr("accounts.api.MeViewSet.retrieve", broken)
-    monkeypatch.setattr("transfers.views._accounts_today", broken)
+    monkeypatch.setattr("transfers.views.accounts_today", broken)
     monkeypatch.setattr("accounts.admin.AccountAdmin.get_queryset", broken)
     answers += [
         ("API 500", 500, api("GET", "/me")),
@@ -541,7 +541,7 @@ def test_every_kind_of_answer_carries_the_headers_that_protect(
         ("office 500", 500, page("/admin/accounts/account/", teller)),
     ]
     monkeypatch.setattr("accounts.api.MeViewSet.retrieve", away)
-    monkeypatch.setattr("transfers.views._accounts_today", away)
+    monkeypatch.setattr("transfers.views.accounts_today", away)
     monkeypatch.setattr("accounts.admin.AccountAdmin.get_queryset", away)
     answers += [
         ("API 503", 503, api("GET", "/me")),

@@ -8,7 +8,7 @@ from django.utils import timezone
 from rest_framework import exceptions, viewsets
 from rest_framework.response import Response
 
-from accounts import bank_day, money
+from accounts import bank_day, money, throttles
 from accounts.api import visible_account
 from accounts.models import Account, Customer
 from accounts.pagination import KeysetPagination
@@ -68,6 +68,7 @@ class TransferViewSet(viewsets.GenericViewSet):
     def quote(self, request):
         """Say what a payment would come to now, and whether the payee's name is right."""
         only_customers(request)
+        throttles.take(request, throttles.of_quotes(request.user))
         members = read_body(request, QuoteSerializer)
         name = members.pop("payee_name", "")
         payment = QuoteSerializer.payment(members, None)

@@ -3,8 +3,9 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 
-from accounts.models import Account, public_id_field
+from accounts.models import Account, Customer, public_id_field
 from audit.models import AppendOnlyModel
 
 
@@ -156,3 +157,24 @@ class LedgerEntry(AppendOnlyModel):
 
     def __str__(self):
         return f"{self.account_id} #{self.sequence}"
+
+
+class Payee(models.Model):
+    """Somebody's account that a customer wants to find again when sending money."""
+
+    id = models.BigAutoField(primary_key=True)
+    public_id = public_id_field()
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="payees")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        db_table = "payees"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer", "account"], name="one_payee_per_customer_and_account"
+            )
+        ]
+
+    def __str__(self):
+        return f"{self.account_id} for {self.customer_id}"

@@ -36,7 +36,7 @@ class Order:
     @property
     def key_hash(self) -> str:
         """SHA-256 of the key: exact whatever the collation, and of one length."""
-        return hashlib.sha256(self.key.encode()).hexdigest()
+        return hash_of(self.key)
 
     @property
     def fingerprint(self) -> str:
@@ -48,6 +48,11 @@ class Order:
             self.currency,
             self.reference,
         )
+
+
+def hash_of(key: str) -> str:
+    """Return what is stored of an idempotency key."""
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def fingerprint(*parts: object) -> str:

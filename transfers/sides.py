@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from accounts.models import Account, Customer
+from transfers import guidance
 from transfers.models import Transfer
-from transfers.orders import refusal_of
-from transfers.wording import explain
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +35,16 @@ class Side:
     def other_name(self) -> str:
         """Who is at the other end, as a person would say it."""
         if self.other.kind == Account.Kind.HOUSE:
-            return "cash at the counter"
+            return _("cash at the counter")
         return self.other.owner_name
 
     @property
     def between(self) -> str:
         """The other end with its direction, such as "to Rahul"."""
         if self.sent and self.received:
-            return f"to your account {self.other.name}"
-        return f"{'to' if self.sent else 'from'} {self.other_name}"
+            return _("to your account {name}").format(name=self.other.name)
+        words = _("to {name}") if self.sent else _("from {name}")
+        return words.format(name=self.other_name)
 
     @property
     def completed(self) -> bool:
@@ -58,18 +60,29 @@ class Side:
     def status(self) -> str:
         """What became of it, in a word or two."""
         if self.completed:
-            return "Sent" if self.sent else "Received"
+            return _("Sent") if self.sent else _("Received")
         return {
-            Transfer.Status.REJECTED: "Refused",
-            Transfer.Status.PENDING: "On its way",
-            Transfer.Status.CANCELLED: "Cancelled",
+            Transfer.Status.REJECTED: _("Refused"),
+            Transfer.Status.PENDING: _("On its way"),
+            Transfer.Status.CANCELLED: _("Cancelled"),
         }[self.transfer.status]
+
+    @property
+    def status_with_receipt(self) -> str:
+        """The status, and whether the receiver has confirmed it."""
+        if self.can_confirm and self.transfer.kind == Transfer.Kind.PAYMENT:
+            return _("{status}, please confirm").format(status=self.status)
+        receipt = self.transfer.receipt_status
+        if self.completed and receipt == Transfer.Receipt.CONFIRMED:
+            return _("{status}, confirmed").format(status=self.status)
+        if self.completed and receipt == Transfer.Receipt.DISPUTED:
+            return _("{status}, disputed").format(status=self.status)
+        return self.status
 
     @property
     def reason(self) -> str:
         """Why it was refused, or nothing."""
-        refusal = refusal_of(self.transfer)
-        return explain(refusal, self.transfer).detail if refusal else ""
+        return guidance.reason(self.transfer)
 
     @property
     def sign(self) -> str:

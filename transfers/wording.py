@@ -1,7 +1,7 @@
 """What each refusal says: the status for programs, the sentence for people.
 
-The API and the pages tell a refusal in the same words. A sentence is made of facts that were fixed
-when the order was decided, so it reads the same a year later and in a replay.
+A sentence is made of facts that were fixed when the order was decided, so it reads the same a year
+later and in a replay. What the pages say is in `guidance`.
 """
 
 from dataclasses import dataclass, field
@@ -21,9 +21,22 @@ class Explanation:
     members: dict = field(default_factory=dict)
 
 
+STATUSES = {
+    "account_not_found": 404,
+    "same_account": 422,
+    "currency_mismatch": 422,
+    "idempotency_key_reused": 422,
+    "account_not_active": 409,
+    "insufficient_funds": 402,
+    "daily_limit_exceeded": 429,
+}
+
+
 def explain(refusal: Refusal, transfer: Transfer | None) -> Explanation:
     """Return how to tell the refusal; `transfer` is the one that records it, if it is recorded."""
-    return _EXPLANATIONS[refusal.code](refusal.details, transfer)
+    return Explanation(
+        STATUSES[refusal.code], *_EXPLANATIONS[refusal.code](refusal.details, transfer)
+    )
 
 
 def to_staff(refusal: Refusal, currency: str) -> str:
@@ -45,29 +58,28 @@ def to_staff(refusal: Refusal, currency: str) -> str:
 
 
 def _account_not_found(details, transfer):
-    return Explanation(404, "There is no such account.", {"field": details["field"]})
+    return "There is no such account.", {"field": details["field"]}
 
 
 def _same_account(details, transfer):
-    return Explanation(422, "From and to are the same account.")
+    return ("From and to are the same account.",)
 
 
 def _currency_mismatch(details, transfer):
-    return Explanation(422, "The order and both accounts must have one currency.")
+    return ("The order and both accounts must have one currency.",)
 
 
 def _key_reused(details, transfer):
-    return Explanation(422, "This idempotency key was used for another request. Make a new key.")
+    return ("This idempotency key was used for another request. Make a new key.",)
 
 
 def _not_active(details, transfer):
-    return Explanation(409, f"The account you send {details['side']} is not active.")
+    return (f"The account you send {details['side']} is not active.",)
 
 
 def _insufficient_funds(details, transfer):
     available, currency = details["available_minor"], transfer.currency
-    return Explanation(
-        402,
+    return (
         f"Not enough money in the account: {money.display(available, currency)} was available.",
         {"available_balance": money.format(available, currency)},
     )
@@ -78,8 +90,7 @@ def _over_the_limit(details, transfer):
         money.display(details[name], transfer.currency)
         for name in ("limit_minor", "remaining_minor")
     )
-    return Explanation(
-        429,
+    return (
         f"Over the daily limit of {limit}: {remaining} of it was left that day.",
         {
             "remaining": money.format(details["remaining_minor"], transfer.currency),

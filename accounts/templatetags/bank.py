@@ -2,6 +2,8 @@
 
 from django import template
 from django.conf import settings
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 
 from accounts import money
 
@@ -42,3 +44,10 @@ def plain(minor: int, currency: str) -> str:
 def sign(currency: str) -> str:
     """Return the currency's sign, or its code if it has none."""
     return money.SYMBOLS.get(currency, currency)
+
+
+@register.filter
+def moment(when) -> str:
+    """Return a moment to the minute in the bank's time zone, which is named: 1 May, 16:30 IST."""
+    local = localtime(when)
+    return f"{date_format(local, 'j F')}, {local:%H:%M %Z}"

@@ -23,7 +23,7 @@ QUIET = [
     *("--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--disable-gpu"),
 ]
-SECONDS = 15
+SECONDS = 10
 DESKTOP, PHONE, NARROWEST = (1280, 900), (390, 844), (320, 640)
 
 

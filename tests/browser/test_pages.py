@@ -11,7 +11,7 @@ def paths(reena, rahul):
     sent = reena.send(rahul, "25.00", reference="Dinner").json()["id"]
     received = rahul.send(reena, "7.50").json()["id"]
     refused = reena.send(rahul, "6000").json()["transfer_id"]
-    return ["/", "/send", *(f"/payments/{one}" for one in (sent, received, refused))]
+    return ["/", "/send", "/payees", *(f"/payments/{one}" for one in (sent, received, refused))]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -15,7 +15,7 @@ from accounts.transactions import Busy
 from transfers import payments
 from transfers.forms import tidy_amount, tidy_number
 from transfers.models import Transfer
-from transfers.views import FORM_ALREADY_USED, NOT_KNOWN_YET
+from transfers.send_views import FORM_ALREADY_USED, NOT_KNOWN_YET
 
 UNKNOWN = "01980000-0000-7000-8000-000000000000"
 
@@ -72,7 +72,7 @@ def test_home_shows_what_is_left_of_the_limit_and_when_it_resets(reena, rahul):
     midnight = bank_day.end(bank_day.of(timezone.now())).astimezone(bank_day.zone())
     assert (
         "₹8,749.50 of ₹10,000.00 left to send today; "
-        f"resets on {midnight.day} {midnight:%B} at 00:00 IST."
+        f"resets on {midnight.day} {midnight:%B}, 00:00 IST."
     ) in visit(reena.browser, "/").text
 
 
@@ -116,7 +116,7 @@ def test_a_frozen_account_says_that_no_money_moves(reena, teller):
 
     page = visit(reena.browser, "/")
 
-    assert "Status: frozen. No money can come in or go out; ask the bank why." in page.text
+    assert "Status: frozen. No money can come in or go out. Ask us why: " in page.text
 
 
 def test_a_customer_without_an_account_is_told_so(reena, teller):
@@ -137,10 +137,11 @@ def test_a_payment_leads_to_its_page(reena, rahul):
     page = visit(reena.browser, page_of(transfer))
 
     own, other = reena.account.number, rahul.account.number
+    assert own not in page.text
     assert page.title == "Sent ₹25.00 – SmartBank"
     assert "Sent ₹25.00 to Rahul" in page.text
     assert f"Payment number {transfer.public_id}" in page.text
-    assert f"From Savings {own[:4]} {own[4:8]} {own[8:]} To Rahul •••• {other[-4:]}" in page.text
+    assert f"From Savings •••• {own[-4:]} To Rahul •••• {other[-4:]}" in page.text
     assert "Reference Dinner" in page.text
     when = transfer.created_at.astimezone(bank_day.zone())
     assert f"When {when.day} {when:%B %Y, %H:%M:%S} IST" in page.text
@@ -215,7 +216,10 @@ def test_with_several_accounts_the_customer_chooses(reena, rahul, teller, books)
 
     page = Page(send(reena.browser, **typed(rahul, "1"), from_account_id=empty.public_id))
 
-    assert page.problems == ["Not enough money in the account: ₹0.00 was available."]
+    assert page.problems == [
+        "There is not enough money in the account: ₹0.00 is available. "
+        "You can send up to ₹0.00 now."
+    ]
     assert page.fields["from_account_id"] == empty.public_id
     assert money_of(books()) == money_of(before)
 
@@ -231,7 +235,10 @@ def test_a_refusal_says_why_keeps_what_was_typed_and_makes_a_new_key(reena, rahu
 
     refused = Transfer.objects.get(status="REJECTED")
     assert (page.status, page.title) == (402, "Error: Send money – SmartBank")
-    assert page.problems == ["Not enough money in the account: ₹5,000.00 was available."]
+    assert page.problems == [
+        "There is not enough money in the account: ₹5,000.00 is available. "
+        "You can send up to ₹5,000.00 now."
+    ]
     assert "#id_amount" in page.links
     assert "No money left your account. See this attempt" in page.text
     assert page_of(refused) in page.links
@@ -247,7 +254,11 @@ def test_over_the_limit_says_what_was_left(meera, rahul, books):
     page = Page(send(meera.browser, **typed(rahul, "100.01")))
 
     assert page.status == 429
-    assert page.problems == ["Over the daily limit of ₹100.00: ₹100.00 of it was left that day."]
+    midnight = bank_day.end(bank_day.of(timezone.now())).astimezone(bank_day.zone())
+    assert page.problems == [
+        "This is over the daily limit of ₹100.00: you have sent ₹0.00 today, ₹100.00 is left. "
+        f"It starts anew on {midnight.day} {midnight:%B}, 00:00 IST."
+    ]
     assert money_of(books()) == money_of(before)
 
 
@@ -286,16 +297,28 @@ def test_a_refused_attempt_has_a_page_that_says_so(reena, rahul):
 
 
 @pytest.mark.parametrize(
-    ("side", "field"), [("from", "#id_from_account_id"), ("to", "#id_to_account_number")]
+    ("side", "field", "advice"),
+    [
+        (
+            "from",
+            "#id_from_account_id",
+            "Your account is frozen, so no money can leave it. Ask us why: come to any branch.",
+        ),
+        (
+            "to",
+            "#id_to_account_number",
+            "The account you send to cannot receive money now. Ask the person you pay.",
+        ),
+    ],
 )
-def test_a_frozen_account_is_named(reena, rahul, teller, books, side, field):
+def test_a_frozen_account_says_whom_to_ask(reena, rahul, teller, books, side, field, advice):
     frozen = reena if side == "from" else rahul
     operations.freeze(frozen.account, reason="Card lost", origin=teller.origin)
     before = books()
 
     page = Page(send(reena.browser, **typed(rahul, "1")))
 
-    assert (page.status, page.problems) == (409, [f"The account you send {side} is not active."])
+    assert (page.status, page.problems) == (409, [advice])
     assert field in page.links
     assert money_of(books()) == money_of(before)
 
@@ -307,7 +330,10 @@ def test_an_unknown_number_keeps_the_key_because_nothing_is_recorded(reena, book
 
     page = Page(send(browser, form, to_account_number=nobody, amount="1"))
 
-    assert (page.status, page.problems) == (404, ["There is no such account."])
+    assert (page.status, page.problems) == (
+        404,
+        ["There is no such account. Compare the number with the one you were given."],
+    )
     assert "#id_to_account_number" in page.links
     assert page.fields["idempotency_key"] == form.fields["idempotency_key"]
     assert books() == before
@@ -321,7 +347,7 @@ def test_sending_from_somebody_elses_account_is_refused_and_audited(reena, rahul
 
     page = Page(send(reena.browser, **typed(reena, "1"), from_account_id=rahul.account.public_id))
 
-    assert (page.status, page.problems) == (404, ["There is no such account."])
+    assert (page.status, page.problems) == (404, ["Choose one of your own accounts."])
     assert "#id_from_account_id" in page.links
     assert books() == before
     assert [row.actor_id for row in audited("transfer.not_accepted")] == [reena.user.pk]
@@ -343,7 +369,9 @@ def test_other_currencies_are_refused(reena, make_customer, books):
     page = Page(send(reena.browser, **typed(yuki, "1")))
 
     assert page.status == 422
-    assert page.problems == ["The order and both accounts must have one currency."]
+    assert page.problems == [
+        "This account is kept in another currency, so it cannot receive this payment."
+    ]
     assert books() == before
 
 

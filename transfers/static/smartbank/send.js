@@ -1,45 +1,34 @@
-// Sends the payment form to the API and shows its answer. Without this script the form posts
-// itself and the server does the same. The key in the form makes pressing twice pay once.
+// Comfort on the pages that send money; without this script they work just as well.
 "use strict";
 
-const form = document.getElementById("payment");
-const outcome = document.getElementById("outcome");
-const ABOUT = {insufficient_funds: "amount", daily_limit_exceeded: "amount"};
+// --- The form: what would be left, by the bank's own quote ---------------------------------------
 
-form?.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const button = form.querySelector("button");
-  if (button.disabled) return;
-  button.disabled = true;
-  clearErrors();
-  outcome.replaceChildren(element("p", "Sending…"));
-  try {
-    const response = await fetch("/transfers", {
-      method: "POST",
-      headers: {
-        "Content-Type": "application/json",
-        "Idempotency-Key": form.idempotency_key.value,
-        "X-CSRFToken": form.csrfmiddlewaretoken.value,
-      },
-      body: JSON.stringify(order()),
-      signal: AbortSignal.timeout(30_000),
-    });
-    const answer = await response.json();
-    if (response.status === 201) sent(answer);
-    else notSent(response.status, answer);
-  } catch { // no answer, or none that we can read: the same key stays in the form
-    problem(outcome.dataset.notKnown);
-  }
-  button.disabled = false;
+const form = document.getElementById("payment");
+const afterwards = document.getElementById("afterwards");
+let waiting;
+
+form?.addEventListener("input", () => {
+  clearTimeout(waiting);
+  afterwards.textContent = "";
+  waiting = setTimeout(showAfterwards, 500);
 });
 
-function order() {
-  return {
+async function showAfterwards() {
+  const account = form.from_account_id.selectedOptions[0].dataset;
+  const order = {
     from_account_id: form.from_account_id.value,
     to_account_number: form.to_account_number.value.replace(/[\s\p{Pd}\u2212]/gu, ""),
-    amount: tidyAmount(form.amount.value, form.from_account_id.selectedOptions[0].dataset),
-    reference: form.reference.value,
+    amount: tidyAmount(form.amount.value, account),
   };
+  if (order.to_account_number.length !== 12 || !order.amount) return;
+  const response = await post("/transfers/quote", JSON.stringify(order), form).catch(() => null);
+  const quote = response?.ok ? await response.json() : {};
+  if (quote.outcome !== "COMPLETED" && quote.outcome !== "PENDING") return;
+  const locale = `${document.documentElement.lang}-IN-u-nu-latn`;
+  const money = new Intl.NumberFormat(locale, {style: "currency", currency: account.currency});
+  afterwards.textContent = afterwards.dataset.sentence
+    .replace("{balance}", money.format(quote.balance_after))
+    .replace("{left}", money.format(quote.remaining_today));
 }
 
 // As tidy_amount in transfers/forms.py does it.
@@ -54,92 +43,38 @@ function tidyAmount(text, {sign, currency}) {
   return grouped.test(text) ? text.replace(/[, ]/g, "") : text;
 }
 
-function sent(transfer) {
-  document.querySelector("h1").remove();
-  document.querySelectorAll(".problem, .refused").forEach((old) => old.remove());
-  form.remove();
-  const links = element("p", "", {class: "links"});
-  links.append(paymentLink(transfer.id, "See the payment"), " ",
-    element("a", "Send another", {href: outcome.dataset.send}));
-  show("done", element("h1", `You sent ${transfer.amount} ${transfer.currency}.`),
-    element("p", "The money is in the receiver's account."), links, json(transfer));
-}
+// --- The check: the API carries the payment out --------------------------------------------------
 
-function notSent(status, answer) {
-  const reused = answer.code === "idempotency_key_reused";
-  if (answer.transfer_id || reused) form.idempotency_key.value = crypto.randomUUID();
-  if (status === 401) {
-    problem("You are signed out, so nothing was sent.",
-      element("a", "Sign in again", {href: outcome.dataset.login}));
-  } else if (status >= 500 || answer.code === "idempotency_in_progress") {
-    problem(outcome.dataset.notKnown, json(answer));
-  } else if (reused) {
-    problem(outcome.dataset.alreadyUsed, json(answer));
-  } else if (answer.transfer_id) {
-    markError(ABOUT[answer.code], answer.detail);
-    problem(`${answer.detail} No money left your account.`,
-      paymentLink(answer.transfer_id, "See this attempt"), json(answer));
-  } else if (answer.errors || answer.field) {
-    const errors = answer.errors ?? [answer];
-    const links = errors.map((error) => {
-      const name = error.field.replace("to_account_id", "to_account_number");
-      markError(name, error.detail);
-      return element("a", error.detail, {href: `#id_${name}`});
-    });
-    problem("Nothing was sent.", ...links, json(answer));
-  } else {
-    problem(`${answer.detail} Nothing was sent.`, json(answer));
+const checked = document.getElementById("checked");
+const outcome = document.getElementById("outcome");
+
+checked?.addEventListener("submit", async (event) => {
+  if (!checked.dataset.order) return;
+  event.preventDefault();
+  if (event.submitter.disabled) return;
+  event.submitter.disabled = true;
+  outcome.textContent = checked.dataset.sending;
+  try {
+    const key = checked.idempotency_key.value;
+    const answer = await post("/transfers", checked.dataset.order, checked, {"Idempotency-Key": key});
+    if (answer.status >= 500) throw new Error("no verdict");
+    // Decided. The form under the same key moves nothing more: it leads to the page that tells.
+    checked.submit();
+  } catch {
+    event.submitter.disabled = false;
+    outcome.textContent = checked.dataset.notKnown;
   }
-}
+});
 
-function problem(sentence, ...more) {
-  document.querySelectorAll(".problem, .refused").forEach((old) => old.remove());
-  show("problem", element("h2", "There is a problem"), element("p", sentence), ...more);
-}
-
-function show(name, ...nodes) {
-  const box = element("div", "", {class: name});
-  box.append(...nodes.map((node) => node.tagName === "A" ? wrap(node) : node));
-  outcome.replaceChildren(box);
-  outcome.focus();
-}
-
-function markError(name, sentence) {
-  const input = document.getElementById(`id_${name}`);
-  const error = document.getElementById(`id_${name}_error`);
-  if (!input || !error) return;
-  error.textContent = sentence;
-  input.setAttribute("aria-invalid", "true");
-  input.setAttribute("aria-describedby", `id_${name}_helptext id_${name}_error`);
-  input.closest(".field").classList.add("wrong");
-}
-
-function clearErrors() {
-  document.querySelectorAll(".error").forEach((error) => { error.textContent = ""; });
-  form.querySelectorAll("[aria-invalid]").forEach((one) => one.removeAttribute("aria-invalid"));
-  form.querySelectorAll(".wrong").forEach((field) => field.classList.remove("wrong"));
-}
-
-function paymentLink(id, text) {
-  return element("a", text, {href: outcome.dataset.payment.replace(/0[-0]+$/, id)});
-}
-
-function json(answer) {
-  const details = element("details");
-  details.append(element("summary", "The bank's answer as JSON"),
-    element("pre", JSON.stringify(answer, null, 2)));
-  return details;
-}
-
-function wrap(link) {
-  const line = element("p");
-  line.append(link);
-  return line;
-}
-
-function element(tag, text = "", attributes = {}) {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
+function post(path, body, {csrfmiddlewaretoken}, headers = {}) {
+  return fetch(path, {
+    method: "POST",
+    headers: {
+      "Content-Type": "application/json",
+      "X-CSRFToken": csrfmiddlewaretoken.value,
+      ...headers,
+    },
+    body,
+    signal: AbortSignal.timeout(30_000),
+  });
 }
