@@ -49,6 +49,7 @@ def link(previous: str, tag: str) -> str:
 def content(row: AuditLog) -> bytes:
     """Return everything the row says, in the one form in which it is tagged."""
     return encoded(
+        VERSION,
         row.epoch,
         row.account_id,
         row.sequence,
@@ -68,10 +69,10 @@ def microseconds(moment: dt.datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
-def encoded(*values: object) -> bytes:
-    """Return the values as text, each after its length in bytes, None as "-": so that two rows
-    with different values are never the same bytes."""
-    parts = [VERSION.encode()]
+def encoded(what: str, *values: object) -> bytes:
+    """Return the values as text, each after its length in bytes, None as "-": so that different
+    values are never the same bytes. It begins with what they are, so that none pose as another."""
+    parts = [what.encode()]
     for value in values:
         if value is None:
             parts.append(b"-")

@@ -21,6 +21,9 @@ class Action(models.TextChoices):
     ACCOUNT_FROZEN = "account.frozen", "Account frozen"
     ACCOUNT_UNFROZEN = "account.unfrozen", "Account unfrozen"
     USER_CHANGED = "user.changed", "Staff user changed"
+    AUDIT_VERIFIED = "audit.verified", "Audit verified"
+    AUDIT_FOUND_WRONG = "audit.found_wrong", "Audit found wrong"
+    AUDIT_EXPORTED = "audit.exported", "Audit rows exported"
     CUSTOMER_CHANGED = "customer.changed", "Customer changed"
     ACCOUNT_CLOSED = "account.closed", "Account closed"
     REQUEST_MADE = "request.made", "Approval requested"
@@ -140,3 +143,44 @@ class AuditLog(AppendOnlyModel):
 
     def __str__(self):
         return f"{self.get_action_display()} {self.object_type} {self.object_id}"
+
+
+class Seal(AppendOnlyModel):
+    """The ends of many chains at one moment, under one signature. Made and explained in
+    audit.seals; the numbers count 1, 2, 3, … without a gap."""
+
+    number = models.BigIntegerField(primary_key=True)
+    sealed_at = models.DateTimeField()
+    count = models.IntegerField(help_text="Chains that had grown since their last seal.")
+    root = models.CharField(max_length=64, help_text="Root of the Merkle tree over their ends.")
+    previous = models.CharField(max_length=64, help_text="Hash of the seal before.")
+    key_id = models.CharField(max_length=16)
+    signature = models.CharField(max_length=128)
+
+    class Meta:
+        db_table = "audit_seals"
+
+    def __str__(self):
+        return f"Seal {self.number}"
+
+
+class SealedHead(AppendOnlyModel):
+    """Where one account's chain ended at the moment of a seal: a leaf of its tree."""
+
+    id = models.BigAutoField(primary_key=True)
+    seal = models.ForeignKey(Seal, on_delete=models.PROTECT, related_name="heads")
+    account_id = models.BigIntegerField()
+    public_id = models.CharField(max_length=36, help_text="The account's.")
+    sequence = models.BigIntegerField()
+    link = models.CharField(max_length=64)
+
+    class Meta:
+        db_table = "audit_sealed_heads"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "sequence"], name="one_sealed_head_per_account_and_sequence"
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.public_id} #{self.sequence}"

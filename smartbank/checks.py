@@ -8,7 +8,7 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 
-from audit import keys
+from audit import keys, signatures
 from smartbank.demo_environment import DEMO_KEY_PREFIX
 
 DEMO_PASSWORD = "smartbank-demo"
@@ -25,7 +25,7 @@ def register() -> None:
     checks.register(sql_mode_is_strict)
     checks.register(production_runs_on_a_server)
     checks.register(secret_key_is_secret)
-    checks.register(audit_rows_can_be_tagged)
+    checks.register(audit_has_its_keys)
     checks.register(no_demo_users_in_production, checks.Tags.database)
     checks.register(server_agrees_with_the_settings, checks.Tags.database)
 
@@ -94,14 +94,16 @@ def secret_key_is_secret(app_configs=None, **kwargs) -> list:
     return []
 
 
-def audit_rows_can_be_tagged(app_configs=None, **kwargs) -> list:
-    """Refuse audit keys that are missing or none. With DEBUG one is made of SECRET_KEY."""
-    try:
-        keys.current()
-    except ImproperlyConfigured as error:
-        hint = "Each is an epoch and 64 hexadecimal digits, as .env.example says."
-        return [checks.Error(str(error), hint=hint, id="smartbank.E007")]
-    return []
+def audit_has_its_keys(app_configs=None, **kwargs) -> list:
+    """Refuse missing or malformed keys of the audit. With DEBUG they are made of SECRET_KEY."""
+    errors = []
+    for load in (keys.current, signatures.public_keys):
+        try:
+            load()
+        except ImproperlyConfigured as error:
+            hint = "Make one as .env.example says."
+            errors.append(checks.Error(str(error), hint=hint, id="smartbank.E007"))
+    return errors
 
 
 def no_demo_users_in_production(app_configs=None, databases=None, **kwargs) -> list:

@@ -94,6 +94,9 @@ REQUESTS_PER_MINUTE = env.int("REQUESTS_PER_MINUTE", default=30_000)
 APPROVAL_THRESHOLD = env.int("APPROVAL_THRESHOLD", default=50_000)
 APPROVAL_HOURS = env.int("APPROVAL_HOURS", default=72)
 AUDIT_KEYS = env.list("AUDIT_KEYS", cast=str.strip, default=[])
+AUDIT_SIGNING_KEY = env("AUDIT_SIGNING_KEY", default="")
+AUDIT_OLD_PUBLIC_KEYS = env.list("AUDIT_OLD_PUBLIC_KEYS", cast=str.strip, default=[])
+AUDIT_SEALS_FILE = env("AUDIT_SEALS_FILE", default="")
 
 # --- The database -----------------------------------------------------------------------------
 

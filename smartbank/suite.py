@@ -238,6 +238,7 @@ def environment(url):
         "DEBUG": "0",
         "SECRET_KEY": secrets.token_hex(32),
         "AUDIT_KEYS": f"1:{secrets.token_hex(32)}",
+        "AUDIT_SIGNING_KEY": secrets.token_hex(32),
         "ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
         "SECURE_SSL_REDIRECT": "0",
         "DATABASE_URL": url,

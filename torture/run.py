@@ -178,6 +178,7 @@ def _environment(url: str, options: Options) -> dict[str, str]:
         "DEBUG": "1" if options.engine == "sqlite" else "0",
         "SECRET_KEY": secrets.token_hex(32),
         "AUDIT_KEYS": f"1:{secrets.token_hex(32)}",
+        "AUDIT_SIGNING_KEY": secrets.token_hex(32),
         "ALLOWED_HOSTS": "127.0.0.1,localhost",
         "SECURE_SSL_REDIRECT": "0",
         "LOG_LEVEL": "ERROR",

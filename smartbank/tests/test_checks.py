@@ -19,6 +19,7 @@ PRODUCTION = {
     "DEBUG": "0",
     "SECRET_KEY": "k" * 10 + "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
     "AUDIT_KEYS": "1:" + "ab" * 32,
+    "AUDIT_SIGNING_KEY": "cd" * 32,
     "ALLOWED_HOSTS": "bank.example",
     "DATABASE_URL": "mysql://bank:secret@127.0.0.1:1/bank",
 }
@@ -49,6 +50,9 @@ def test_check_deploy_is_clean_in_production():
         ({"SECRET_KEY_FALLBACKS": "demo-" + "x" * 60}, "smartbank.E005"),
         ({"AUDIT_KEYS": ""}, "smartbank.E007"),
         ({"AUDIT_KEYS": "1:short"}, "smartbank.E007"),
+        ({"AUDIT_SIGNING_KEY": ""}, "smartbank.E007"),
+        ({"AUDIT_SIGNING_KEY": "short"}, "smartbank.E007"),
+        ({"AUDIT_OLD_PUBLIC_KEYS": "short"}, "smartbank.E007"),
     ],
 )
 def test_it_refuses(environment, code):

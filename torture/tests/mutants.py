@@ -108,8 +108,9 @@ def swallowed_deadlock():
                 with connection.cursor() as cursor:
                     cursor.execute(
                         "UPDATE accounts SET balance_minor = balance_minor + %s, "
-                        "entry_sequence = entry_sequence + 1 WHERE id = %s",
-                        [amount, key],
+                        "entry_sequence = entry_sequence + 1, audit_sequence = %s, "
+                        "audit_head = %s WHERE id = %s",
+                        [amount, *self.accounts[key].chain_end.values(), key],
                     )
             except OperationalError:
                 pass

@@ -1,0 +1,55 @@
+"""manage.py verify_audit finds whatever an administrator of the database does to history."""
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts import operations
+from audit.models import Action, AuditLog, Seal
+from tests.manipulations import MANIPULATIONS, Names, as_administrator
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def exported(tmp_path):
+    """The file of seals, which no administrator of the database can reach."""
+    return tmp_path / "seals.jsonl"
+
+
+@pytest.fixture
+def bank(reena, rahul, manager, stranger, exported) -> Names:
+    """A bank with a payment (confirmed), a refusal, sealed; then a limit is changed, sealed."""
+    stranger.post("/auth/token", {"username": "reena", "password": "correct horse battery"})
+    rent = reena.send(rahul, "100.00", reference="Rent").json()["id"]
+    reena.send(rahul, "9000.00")
+    operations.change_daily_limit(reena.account, 900_000, reason="Asked", origin=manager.origin)
+    call_command("seal", to=exported)
+    rahul.api.post(f"/transfers/{rent}/receipt", {"received_amount": "100.00"})
+    operations.freeze(rahul.account, reason="Lost card", origin=manager.origin)
+    reena.send(rahul, "1.00")
+    call_command("seal", to=exported)
+    return Names(
+        *(reena.account.pk, rahul.account.pk, reena.account.number, rahul.account.number), rent
+    )
+
+
+def test_what_nobody_touched_is_right(bank, exported, capsys):
+    call_command("verify_audit", seals=exported)
+    told = capsys.readouterr().out
+    assert "The audit log is right: 13 rows in 3 chains" in told
+    assert "2 seals, 2 of them compared with those exported" in told
+
+
+@pytest.mark.parametrize("manipulation", MANIPULATIONS, ids=str)
+def test_it_is_found_and_named(bank, exported, manipulation):
+    assert Seal.objects.count() == 2
+    with as_administrator():
+        manipulation.do(bank)
+
+    with pytest.raises(CommandError) as found:
+        call_command("verify_audit", seals=exported)
+
+    assert manipulation.named.format(**vars(bank)) in str(found.value)
+    told = AuditLog.objects.latest("pk")
+    assert told.action == Action.AUDIT_FOUND_WRONG
+    assert str(found.value) == f"The audit log is wrong. {told.details['wrong']}."
