@@ -152,7 +152,7 @@ def make_customer(db, teller):
             key = secrets.token_hex(8)
             cash.deposit(account, balance, reference="Opening", key=key, origin=teller.origin)
             account.refresh_from_db()
-        token, _ = tokens.create(customer.user, origin=teller.origin)
+        token, _ = tokens.create(customer.user, used=True, origin=teller.origin)
         return Person(customer.user, customer, account, token, Api(token))
 
     return make
@@ -168,7 +168,7 @@ def make_staff(db):
         )
         if role:
             user.groups.add(Group.objects.get(name=role))
-        token, _ = tokens.create(user, origin=Origin.command("test"))
+        token, _ = tokens.create(user, used=True, origin=Origin.command("test"))
         return Person(user, token=token, api=Api(token))
 
     return make

@@ -250,10 +250,15 @@ class ApiTokenAdmin(ReadOnlyAdmin):
     """Which programs may act for whom; the tokens themselves are known to nobody."""
 
     change_form_template = "admin/accounts/apitoken/change_form.html"
-    list_display = ("hint", "username", "state", "created", "expires", "revoked")
+    list_display = ("hint", "name", "username", "state", "scopes", "last_used", "expires")
     search_help_text = "How the token begins, username, name of the customer, public id"
-    fields = ("hint", "username", "state", "created", "expires", "revoked", "public_id")
+    fields = (
+        *("hint", "name", "username", "state", "scopes", "allowed_ips"),
+        *("created", "last_used", "rotated", "expires", "revoked", "public_id"),
+    )
 
+    last_used = time_column("last_used_at", "last used")
+    rotated = time_column("rotated_at", "rotated")
     created = time_column("created_at", "made")
     expires = time_column("expires_at", "expires")
     revoked = time_column("revoked_at", "revoked")

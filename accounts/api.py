@@ -1,14 +1,17 @@
 """The API around accounts: who am I, what do I own, what may I still send today."""
 
+import datetime as dt
+
 from django.shortcuts import get_object_or_404
 from rest_framework import exceptions, permissions, viewsets
 from rest_framework.response import Response
 
 from accounts import sign_in, throttles, tokens
-from accounts.models import Account, Customer
+from accounts.models import Account, ApiToken, Customer, Scope
 from accounts.pagination import KeysetPagination
 from accounts.serializers import (
-    CredentialsSerializer,
+    NewTokenSerializer,
+    RotationSerializer,
     account_body,
     limits_body,
     path_id,
@@ -17,9 +20,13 @@ from accounts.serializers import (
 )
 from audit.operations import Origin
 
+ROTATION_OVERLAP_HOURS = 24
+
 
 class CustomerViewSet(viewsets.GenericViewSet):
     """`GET /customers/{id}/accounts`."""
+
+    scopes = {"accounts": Scope.ACCOUNTS_READ}
 
     pagination_class = KeysetPagination
 
@@ -33,6 +40,8 @@ class CustomerViewSet(viewsets.GenericViewSet):
 
 class AccountViewSet(viewsets.ViewSet):
     """`GET /accounts/{id}` and what is left of its limit."""
+
+    scopes = {"retrieve": Scope.ACCOUNTS_READ, "limits": Scope.ACCOUNTS_READ}
 
     def retrieve(self, request, id):
         """Return one account."""
@@ -50,6 +59,8 @@ def visible_account(request, id: str) -> Account:
 
 class MeViewSet(viewsets.ViewSet):
     """`GET /me`."""
+
+    scopes = {"retrieve": ""}
 
     def retrieve(self, request):
         """Return who the caller is."""
@@ -82,16 +93,34 @@ class TokenViewSet(viewsets.ViewSet):
 
     def create(self, request):
         """Return a new token. 401 for wrong credentials, 429 after too many of them."""
-        credentials = read_body(request, CredentialsSerializer)
-        user = sign_in.check(request, **credentials)
+        wishes = read_body(request, NewTokenSerializer)
+        user = sign_in.check(request, wishes.pop("username"), wishes.pop("password"))
         if user is None:
             raise exceptions.AuthenticationFailed("The username or the password is wrong.")
         throttles.take(request, throttles.of_tokens(user))
         origin = Origin(user.pk, request.request_id, request.client_ip)
-        secret, token = tokens.create(user, origin=origin)
-        return Response({"token": secret, "expires_at": utc(token.expires_at)})
+        return _told(*tokens.create(user, used=True, origin=origin, **wishes))
 
     def destroy(self, request):
         """Revoke the token that was presented."""
         tokens.revoke(request.auth, origin=Origin.of(request))
         return Response(status=204)
+
+
+class RotationViewSet(viewsets.ViewSet):
+    """`POST /auth/token/rotation`: a successor for the token that is presented."""
+
+    scopes = {"create": ""}
+
+    def create(self, request):
+        """Return the successor. Both tokens work until the overlap is over."""
+        if request.auth is None:
+            raise exceptions.NotAuthenticated("Only a token can be rotated.")
+        hours = read_body(request, RotationSerializer).get("overlap_hours", ROTATION_OVERLAP_HOURS)
+        throttles.take(request, throttles.of_tokens(request.user))
+        overlap = dt.timedelta(hours=hours)
+        return _told(*tokens.rotate(request.auth, overlap, origin=Origin.of(request)))
+
+
+def _told(secret: str, token: ApiToken) -> Response:
+    return Response({"token": secret, "expires_at": utc(token.expires_at)})

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import ipaddress
 import secrets
 from collections.abc import Iterable
 
@@ -212,10 +213,20 @@ class ApiTokenQuerySet(models.QuerySet):
         return self.filter(revoked_at=None, expires_at__gt=timezone.now(), user__is_active=True)
 
 
+class Scope(models.TextChoices):
+    """What a token may be for. A token may never do more than its user."""
+
+    ACCOUNTS_READ = "accounts:read", "See accounts, limits and entries"
+    TRANSFERS_READ = "transfers:read", "See transfers"
+    TRANSFERS_WRITE = "transfers:write", "Send money, ask for quotes, give receipts"
+    WEBHOOKS = "webhooks", "Be told of events"
+
+
 class ApiToken(models.Model):
     """A key that lets a program act for `user`. Only its SHA-256 is stored; it is shown once."""
 
     PREFIX = "sbk_"
+    ALL_SCOPES = " ".join(Scope.values)
 
     id = models.BigAutoField(primary_key=True)
     public_id = public_id_field()
@@ -224,9 +235,16 @@ class ApiToken(models.Model):
     )
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
     hint = models.CharField(max_length=12, help_text="How the token begins.")
+    name = models.CharField(max_length=60, blank=True, default="")
+    scopes = models.CharField(max_length=200, default=ALL_SCOPES)  # with spaces between
+    allowed_ips = models.CharField(
+        "allowed addresses", max_length=400, blank=True, default="", help_text="Empty: from any."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True, help_text="To the minute.")
+    rotated_at = models.DateTimeField(null=True, help_text="When its successor was made.")
 
     objects = ApiTokenQuerySet.as_manager()
 
@@ -237,6 +255,17 @@ class ApiToken(models.Model):
 
     def __str__(self):
         return f"{self.hint}… of {self.user}"
+
+    def may(self, scope: str) -> bool:
+        """Return whether the token is for that."""
+        return scope in self.scopes.split()
+
+    def works_from(self, ip: str | None) -> bool:
+        """Return whether the token may be used from that address."""
+        if not self.allowed_ips:
+            return True
+        networks = map(ipaddress.ip_network, self.allowed_ips.split())
+        return ip is not None and any(ipaddress.ip_address(ip) in one for one in networks)
 
     @classmethod
     def new_secret(cls) -> str:

@@ -1,6 +1,7 @@
 """What the accounts API reads and writes. Amounts go out as strings in major units."""
 
 import datetime as dt
+import ipaddress
 import re
 import unicodedata
 
@@ -10,8 +11,9 @@ from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.request import Request
 
 from accounts import bank_day, money, public_ids
-from accounts.models import Account, AccountDailyUsage
+from accounts.models import Account, AccountDailyUsage, Scope
 
+_WHOLE = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _BIDI_CONTROLS = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -109,6 +111,79 @@ class CredentialsSerializer(StrictSerializer):
 
     username = TextField(max_length=150)
     password = PasswordField(max_length=4096)
+
+
+class WholeNumberField(serializers.Field):
+    """A whole JSON number between two bounds, which arrives as its own text."""
+
+    default_error_messages = {"invalid": "This must be a whole number from {least} to {most}."}
+
+    def __init__(self, least: int, most: int, **kwargs):
+        super().__init__(**kwargs)
+        self.least, self.most = least, most
+
+    def to_internal_value(self, data):
+        """Return the number. Raises ValidationError."""
+        is_number = isinstance(data, str) and type(data) is not str
+        if is_number and _WHOLE.fullmatch(data) and self.least <= int(data) <= self.most:
+            return int(data)
+        self.fail("invalid", least=self.least, most=self.most)
+
+
+class ListField(serializers.Field):
+    """A JSON array of strings, each as `read` returns it; kept as one text with spaces between.
+
+    `read` raises ValueError for what cannot be in the list.
+    """
+
+    default_error_messages = {
+        "type": "This must be a list of strings.",
+        "invalid": "{value} is not possible here.",
+        "too_long": "These are too many.",
+    }
+
+    def __init__(self, read, *, most: int, **kwargs):
+        super().__init__(**kwargs)
+        self.read, self.most = read, most
+
+    def to_internal_value(self, data):
+        """Return the text. Raises ValidationError."""
+        if type(data) is not list or not data or any(type(one) is not str for one in data):
+            self.fail("type")
+        if len(data) > self.most:
+            self.fail("too_long")
+        read = {}
+        for value in data:
+            try:
+                read[self.read(value)] = True
+            except ValueError:
+                self.fail("invalid", value=value[:40])
+        return " ".join(read)
+
+
+def scope(text: str) -> str:
+    """Return the scope of that name. Raises ValueError."""
+    return Scope(text).value
+
+
+def network(text: str) -> str:
+    """Return an IP address or network in its usual spelling. Raises ValueError."""
+    return str(ipaddress.ip_network(text))
+
+
+class NewTokenSerializer(CredentialsSerializer):
+    """`POST /auth/token`: who signs in, and what the token is to be for."""
+
+    name = TextField(max_length=60, allow_blank=True, required=False)
+    scopes = ListField(scope, most=len(Scope), required=False)
+    allowed_ips = ListField(network, most=8, required=False)
+    days = WholeNumberField(1, 366, required=False)
+
+
+class RotationSerializer(StrictSerializer):
+    """`POST /auth/token/rotation`."""
+
+    overlap_hours = WholeNumberField(0, 168, required=False)
 
 
 def read_body(request: Request, serializer_class: type[StrictSerializer]) -> dict:

@@ -1,40 +1,96 @@
-"""API tokens: making, presenting and revoking them."""
+"""API tokens: making, presenting, rotating and revoking them."""
 
 import datetime as dt
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
+from django.db.models import Q
 from django.utils import timezone
-from rest_framework import authentication, exceptions
+from rest_framework import authentication, exceptions, permissions
 
 from accounts.models import ApiToken
 from audit.models import Action
 from audit.operations import Origin, record
 
+USE_IS_NOTED_EVERY = dt.timedelta(minutes=1)
 
-def create(user, *, origin: Origin) -> tuple[str, ApiToken]:
-    """Make a token for `user` that expires after API_TOKEN_DAYS; return its secret and its row.
 
-    The secret is not stored: whoever does not keep it now needs a new token.
+def create(
+    user,
+    *,
+    name: str = "",
+    scopes: str = ApiToken.ALL_SCOPES,
+    allowed_ips: str = "",
+    days: int | None = None,
+    used: bool = False,
+    origin: Origin,
+) -> tuple[str, ApiToken]:
+    """Make a token for `user` that expires after `days`, or API_TOKEN_DAYS; return its secret and
+    its row.
+
+    The secret is not stored: whoever does not keep it now needs a new token. `used` says that
+    making it was its first use, as signing in is.
     """
-    secret = ApiToken.new_secret()
+    now = timezone.now()
+    expires_at = now + dt.timedelta(days=days or settings.API_TOKEN_DAYS)
+    with transaction.atomic():
+        return _insert(
+            user,
+            origin,
+            {},
+            name=name,
+            scopes=scopes,
+            allowed_ips=allowed_ips,
+            created_at=now,
+            expires_at=expires_at,
+            last_used_at=now if used else None,
+        )
+
+
+def rotate(token: ApiToken, overlap: dt.timedelta, *, origin: Origin) -> tuple[str, ApiToken]:
+    """Make a successor that may do the same, for as long as `token` was made for, and let `token`
+    end after `overlap` at the latest; return the successor's secret and its row.
+
+    Raises NotAuthenticated if the token was rotated or revoked before: it has one successor.
+    """
     now = timezone.now()
     with transaction.atomic():
-        token = ApiToken.objects.create(
-            user=user,
-            token_hash=ApiToken.digest(secret),
-            hint=secret[:8],
-            created_at=now,
-            expires_at=now + dt.timedelta(days=settings.API_TOKEN_DAYS),
-        )
-        record(
-            Action.TOKEN_CREATED,
+        rotated = ApiToken.objects.filter(pk=token.pk, revoked_at=None, rotated_at=None)
+        ends_at = min(token.expires_at, now + overlap)
+        if not rotated.update(rotated_at=now, expires_at=ends_at):
+            raise exceptions.NotAuthenticated("The token was rotated or revoked before.")
+        return _insert(
+            token.user,
             origin,
-            object_type="token",
-            object_id=token.public_id,
-            user_id=user.pk,
-            expires_at=token.expires_at.isoformat(),
+            {"replaces": token.public_id, "which_ends_at": ends_at.isoformat()},
+            name=token.name,
+            scopes=token.scopes,
+            allowed_ips=token.allowed_ips,
+            created_at=now,
+            expires_at=now + (token.expires_at - token.created_at),
+            last_used_at=now,
         )
+
+
+def _insert(user, origin: Origin, details: dict, **columns) -> tuple[str, ApiToken]:
+    secret = ApiToken.new_secret()
+    token = ApiToken.objects.create(
+        user=user,
+        token_hash=ApiToken.digest(secret),
+        hint=secret[:8],
+        **columns,
+    )
+    record(
+        Action.TOKEN_CREATED,
+        origin,
+        object_type="token",
+        object_id=token.public_id,
+        user_id=user.pk,
+        scopes=token.scopes,
+        allowed_ips=token.allowed_ips,
+        expires_at=token.expires_at.isoformat(),
+        **details,
+    )
     return secret, token
 
 
@@ -83,10 +139,48 @@ class BearerAuthentication(authentication.BaseAuthentication):
                 .select_related("user__customer")
                 .first()
             )
-        if token is None:
+        if token is None or not token.works_from(request.client_ip):
             raise exceptions.AuthenticationFailed("The token is wrong, expired or revoked.")
+        _note_use(token)
         return token.user, token
 
     def authenticate_header(self, request):
         """Return the challenge of a 401."""
         return "Bearer"
+
+
+def _note_use(token: ApiToken) -> None:
+    """Note that the token was used, once a minute: all other calls pay nothing for it."""
+    now = timezone.now()
+    due = now - USE_IS_NOTED_EVERY
+    if token.last_used_at is None or token.last_used_at <= due:
+        noted = ApiToken.objects.filter(Q(last_used_at=None) | Q(last_used_at__lte=due))
+        try:
+            noted.filter(pk=token.pk).update(last_used_at=now)
+        except DatabaseError:  # a bank that can only be read is still read
+            return
+
+
+class MissingScope(exceptions.PermissionDenied):
+    """403: the token is not for this."""
+
+    def __init__(self, scope: str):
+        super().__init__(f"The token lacks the scope {scope}.", "permission_denied")
+        self.members = {"missing_scope": scope}
+        challenge = f'Bearer error="insufficient_scope", scope="{scope}"'
+        self.headers = {"WWW-Authenticate": challenge}
+
+
+class HasScope(permissions.BasePermission):
+    """Lets a token do what it is for. Each view says in `scopes` what an action of it needs; an
+    empty text lets any token in, and what is not listed lets in none."""
+
+    def has_permission(self, request, view) -> bool:
+        """Return whether the caller may come in. Raises MissingScope."""
+        action = getattr(view, "action_map", {}).get(request.method.lower())
+        if request.auth is None or hasattr(view, "action_map") and action is None:
+            return True  # a session, or a method that the view will refuse
+        scope = getattr(view, "scopes", {}).get(action)
+        if scope and not request.auth.may(scope):
+            raise MissingScope(scope)
+        return scope is not None

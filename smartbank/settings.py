@@ -155,7 +155,10 @@ REST_FRAMEWORK = {
         "accounts.tokens.BearerAuthentication",  # first: a token beats a session cookie
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "accounts.tokens.HasScope",
+    ],
     "DEFAULT_THROTTLE_CLASSES": ["accounts.throttles.Pace"],
     "DEFAULT_PARSER_CLASSES": ["smartbank.strict_json.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["smartbank.strict_json.OneWayJSONRenderer"],

@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
 from accounts import api as accounts
+from accounts import token_pages
 from accounts import views as account_pages
 from smartbank import documentation, health, problems
 from transfers import api as transfers
@@ -18,6 +19,7 @@ api = [
         "auth/token",
         accounts.TokenViewSet.as_view({"post": "create", "delete": "destroy"}),
     ),
+    path("auth/token/rotation", accounts.RotationViewSet.as_view({"post": "create"})),
     path("me", accounts.MeViewSet.as_view({"get": "retrieve"})),
     path(
         "customers/<str:id>/accounts",
@@ -52,6 +54,7 @@ pages = [
     path("payees/<uuid:id>/forget", send_pages.forget_payee, name="forget-payee"),
     path("payments/<uuid:id>", transfer_pages.payment, name="payment"),
     path("payments/<uuid:id>/receipt", transfer_pages.receipt, name="receipt"),
+    path("tokens/new", token_pages.new_token, name="new_token"),
     path("docs", documentation.docs, name="docs"),
     path("problems", documentation.problems, name="problems"),
     path("problems/<str:code>", documentation.problem, name="problem"),

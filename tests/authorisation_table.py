@@ -24,6 +24,7 @@ route                    method  str ina exp rev  own rec oth  cle tel man aud a
 
 /auth/token              POST    401 401 200 200  200 200 200  200 200 200 200 200  # own password
 /auth/token              DELETE  401 401 401 401  204 204 204  204 204 204 204 204  # own token
+/auth/token/rotation     POST    401 401 401 401  200 200 200  200 200 200 200 200  # own token
 /me                      GET     401 401 401 401  200 200 200  200 200 200 200 200
 /customers/<id>/accounts GET     401 401 401 401  200 404 404  404 200 200 200 200
 /accounts/<id>           GET     401 401 401 401  200 404 404  404 200 200 200 200
@@ -62,6 +63,8 @@ route                    method   str   ina    own rec oth  cle    tel    man   
 /login                   OPTIONS  200   200    200 200 200  200    200    200    200    200
 /logout                  POST     302   302    302 302 302  302    302    302    302    302
 /logout                  OPTIONS  200   200    200 200 200  200    200    200    200    200
+/tokens/new              GET      login login  200 200 200  office office office office office
+/tokens/new              POST     login login  200 200 200  office office office office office
 /docs                    GET      200   200    200 200 200  200    200    200    200    200
 /problems                GET      200   200    200 200 200  200    200    200    200    200
 /problems/<id>           GET      200   200    200 200 200  200    200    200    200    200

@@ -325,6 +325,7 @@ def call_api(desk, payment, reena, rahul) -> Callable:
     """Return a function that calls a route of the API, with a body that could succeed."""
     ids = {"/customers": reena.customer, "/accounts": reena.account, "/transfers": payment}
     bodies = {
+        "/auth/token/rotation": as_json(overlap_hours=1),
         "/transfers": as_json(**reena.order(rahul, "1.00")),
         "/transfers/quote": as_json(**reena.order(rahul, "1.00", payee_name="Rahul")),
         "/transfers/<id>/receipt": as_json(received_amount="25.00"),
@@ -361,6 +362,7 @@ def test_the_api_answers_every_session_as_it_answers_its_users_token(
 
         def expected(method, caller, route=route):
             about_a_token = route == "/auth/token" and method != "POST"
+            about_a_token |= (route, method) == ("/auth/token/rotation", "POST")
             return in_api(route, method, "stranger" if about_a_token else caller)
 
         with subtests.test(route):
@@ -717,7 +719,7 @@ def test_related_rows_are_suggested_only_to_those_who_may_see_them(desk, subtest
 
 
 class Bare(APIView):
-    """A view whose author forgot to say who may use it."""
+    """A view whose author forgot to say who may use it, and which tokens are for it."""
 
     def get(self, request):
         """Answer."""
@@ -731,7 +733,8 @@ urlpatterns = [path("bare", Bare.as_view())]  # the site of the next test
 def test_a_view_that_says_nothing_about_permissions_is_closed(reena, stranger):
     answer = stranger.get("/bare")
     assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
-    assert reena.api.get("/bare").status_code == 200
+    assert reena.api.get("/bare").status_code == 403
+    assert reena.browser.get("/bare").status_code == 200
 
 
 def everything(self, user):

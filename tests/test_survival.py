@@ -349,6 +349,9 @@ DEPOSIT = "POST /admin/office/approvalrequest/deposit/<int:account_id>/"
 TO_EVERYBODY = {
     *("GET /healthz", "POST /healthz", "POST /readyz", "GET /admin", "POST /admin"),
     *("GET /login", "GET /logout", "GET /*", "POST /*", f"GET {STYLE}"),
+    *("GET /schema", "POST /schema", "GET /docs", "POST /docs"),
+    *("GET /problems", "POST /problems"),
+    *("GET /problems/<str:code>", "POST /problems/<str:code>"),
 }
 BUT_NOT_TO_STRANGERS = {"GET /readyz", "POST /auth/token", "POST /login", "POST /admin/login/"}
 TOKENS_ALONE = {"DELETE /auth/token"}  # a session is no credential there
@@ -438,6 +441,7 @@ def all_calls(app, reena, rahul, anita, manager, admin):
         "/accounts/": reena.account.public_id,
         "/transfers/": received.public_id,
         "/payments/": received.public_id,
+        "/problems/": "busy",
         "/admin/r/": 1,
         "/admin/accounts/customer/": reena.customer.pk,
         "/admin/accounts/account/": reena.account.pk,

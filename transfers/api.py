@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from accounts import bank_day, money, throttles
 from accounts.api import visible_account
-from accounts.models import Account, Customer
+from accounts.models import Account, Customer, Scope
 from accounts.pagination import KeysetPagination
 from accounts.serializers import (
     path_id,
@@ -63,6 +63,13 @@ class EntryPagination(KeysetPagination):
 class TransferViewSet(viewsets.GenericViewSet):
     """`/transfers`."""
 
+    scopes = {
+        "list": Scope.TRANSFERS_READ,
+        "retrieve": Scope.TRANSFERS_READ,
+        "create": Scope.TRANSFERS_WRITE,
+        "quote": Scope.TRANSFERS_WRITE,
+        "receipt": Scope.TRANSFERS_WRITE,
+    }
     pagination_class = KeysetPagination
 
     def quote(self, request):
@@ -125,6 +132,7 @@ class TransferViewSet(viewsets.GenericViewSet):
 class EntryViewSet(viewsets.GenericViewSet):
     """`GET /accounts/{id}/entries`."""
 
+    scopes = {"list": Scope.ACCOUNTS_READ}
     pagination_class = EntryPagination
 
     def list(self, request, id):

@@ -16,8 +16,6 @@ from smartbank.catalogue import PROBLEMS
 from smartbank.openapi.operations import OPERATIONS, TAGS, Operation
 from smartbank.openapi.schemas import ID, SCHEMAS, ref
 
-EXAMPLES = json.loads((Path(__file__).parent / "examples.json").read_text())
-
 HEADERS = {
     "X-Request-ID": "This call’s id in the bank’s logs: your own, if you sent one.",
     "Location": "The path of what was made.",
@@ -86,6 +84,12 @@ class Documented(AutoSchema):
 
 
 @cache
+def examples() -> dict:
+    """Return what was sent and answered, by the name of the operation."""
+    return json.loads((Path(__file__).parent / "examples.json").read_text())
+
+
+@cache
 def document() -> dict:
     """Return the whole document; it changes only with the code."""
     return SchemaGenerator().get_schema(request=None, public=True)
@@ -127,7 +131,7 @@ def as_openapi(path: str, operation: Operation, scope: str) -> dict:
     }
     if operation.body:
         content = {"schema": ref(operation.body)}
-        if recorded := EXAMPLES.get(operation.name, {}).get("request"):
+        if recorded := examples().get(operation.name, {}).get("request"):
             content["example"] = recorded
         made["requestBody"] = {"required": True, "content": {"application/json": content}}
     return made
@@ -140,7 +144,7 @@ def _success(operation: Operation) -> dict:
     }
     if operation.answer:
         content = {"schema": ref(operation.answer)}
-        if recorded := EXAMPLES.get(operation.name, {}).get("answer"):
+        if recorded := examples().get(operation.name, {}).get("answer"):
             content["example"] = recorded
         response["content"] = {"application/json": content}
         if operation.answer == "Schema":

@@ -59,8 +59,9 @@ OPERATIONS = {
         name="createToken",
         summary="Sign in: get a token for a username and a password",
         description="Guesses are counted for each name and address, and tokens for each user: the "
-        "`RateLimit` headers tell how many are left.",
-        body="Credentials",
+        "`RateLimit` headers tell how many are left. All but username and password may be left "
+        "out: then the token is for everything that you may do, from anywhere, for 30 days.",
+        body="WishedToken",
         answer="NewToken",
         answers_with=("RateLimit", "RateLimit-Policy"),
         problems=("not_authenticated", "throttled"),
@@ -71,6 +72,16 @@ OPERATIONS = {
         name="revokeToken",
         summary="Sign out: revoke the token that is presented",
         status=204,
+    ),
+    ("POST", "/auth/token/rotation"): Operation(
+        tag=CALLER,
+        name="rotateToken",
+        summary="Get a successor for the token that is presented",
+        description="It is for the same and lives as long. Both work until the overlap is over, so "
+        "that you can put the new one in place everywhere.",
+        body="Rotation",
+        answer="NewToken",
+        answers_with=("RateLimit", "RateLimit-Policy"),
     ),
     ("GET", "/me"): Operation(
         tag=CALLER,

@@ -1,7 +1,7 @@
 """The shapes of what goes in and out, as JSON Schema: the components of the OpenAPI document."""
 
 from accounts import money
-from accounts.models import Account
+from accounts.models import Account, Scope
 from smartbank.catalogue import PROBLEMS
 from transfers.models import Transfer
 
@@ -92,7 +92,7 @@ _RECEIVER = {"oneOf": [{"required": ["to_account_id"]}, {"required": ["to_accoun
 _OPTIONAL = ("to_account_id", "to_account_number", "currency", "reference")
 
 SCHEMAS = {
-    "Credentials": an_object(
+    "WishedToken": an_object(
         {
             "username": text(150, 1),
             "password": {
@@ -101,7 +101,36 @@ SCHEMAS = {
                 "maxLength": 4096,
                 "format": "password",
             },
-        }
+            "name": a(text(60), description="To know it by in lists."),
+            "scopes": {
+                "type": "array",
+                "items": {"type": "string", "enum": Scope.values},
+                "minItems": 1,
+                "maxItems": len(Scope),
+                "description": "What it is to be for.",
+            },
+            "allowed_ips": {
+                "type": "array",
+                "items": {"type": "string", "examples": ["203.0.113.9", "198.51.100.0/24"]},
+                "minItems": 1,
+                "maxItems": 8,
+                "description": "The only addresses and networks that it is to work from.",
+            },
+            "days": {"type": "integer", "minimum": 1, "maximum": 366},
+        },
+        ("name", "scopes", "allowed_ips", "days"),
+    ),
+    "Rotation": an_object(
+        {
+            "overlap_hours": {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": 168,
+                "default": 24,
+                "description": "How long the old token still works.",
+            }
+        },
+        ("overlap_hours",),
     ),
     "NewToken": an_object(
         {
@@ -249,6 +278,7 @@ SCHEMAS = {
             "remaining": AMOUNT,
             "resets_at": TIME,
             "field": {"type": "string"},
+            "missing_scope": {"type": "string", "enum": Scope.values},
         },
         "required": ["type", "title", "status", "detail", "code", "request_id"],
         "additionalProperties": False,

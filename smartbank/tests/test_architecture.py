@@ -74,6 +74,7 @@ def test_no_database_error_is_caught_inside_a_transaction():
     ]
     assert sorted(set(catching)) == [
         "accounts/operations.py",  # opening the bank's cash account, outside any transaction
+        "accounts/tokens.py",  # noting when a token was used, which is worth no refusal
         "accounts/transactions.py",
         "smartbank/checks.py",  # asking whether the database is there
         "smartbank/health.py",
