@@ -25,7 +25,13 @@ from transfers import cash
 from transfers.models import LedgerEntry, Transfer
 
 PASSWORD = "correct horse battery"
-APPEND_ONLY_TABLES = ["audit_logs", "audit_seals", "audit_sealed_heads", "ledger_entries"]
+APPEND_ONLY_TABLES = [
+    "audit_logs",
+    "audit_seals",
+    "audit_sealed_heads",
+    "ledger_entries",
+    "dispute_notes",
+]
 
 
 def pytest_configure(config):

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from accounts.admin import accounts_named, money_column, timeline
 from audit.admin import NOTHING, MomentPeriodFilter, ReadOnlyAdmin, link, time_column
-from office import approvals, cash_views, staff_views
+from office import approvals, cash_views, dispute_admin, staff_views  # noqa: F401
 from office.models import ApprovalRequest
 
 

@@ -17,6 +17,7 @@ from accounts.models import Account, Customer
 from audit.models import Action
 from audit.operations import Origin
 from office import effects
+from office.disputes import NotPossible
 from office.models import ApprovalRequest
 from transfers.models import Transfer
 from transfers.wording import to_staff
@@ -30,10 +31,6 @@ AUDITED_AS = {
     Status.WITHDRAWN: Action.REQUEST_WITHDRAWN,
     Status.EXPIRED: Action.REQUEST_EXPIRED,
 }
-
-
-class NotPossible(Exception):
-    """What was asked for cannot be, or not by this person; the message says why."""
 
 
 def ask_for_limit(account: Account, limit_minor: int, **why) -> ApprovalRequest:
@@ -185,6 +182,7 @@ def _approve(
         if outcome.refusal:
             why_not = to_staff(outcome.refusal, account.currency)
             return _close(request, account, Status.FAILED, origin, answer=why_not)
+    effects.follow_up(request, account, origin)
     return _close(request, account, Status.APPROVED, origin, answer=answer)
 
 

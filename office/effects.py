@@ -11,9 +11,10 @@ from accounts.models import Account
 from accounts.operations import cash_account
 from audit.models import Action
 from audit.operations import Origin
+from office import disputes
 from office.models import ApprovalRequest
 from transfers import cash, operations, reversals
-from transfers.models import Transfer
+from transfers.models import Dispute, Transfer
 from transfers.orders import Outcome
 
 Kind = ApprovalRequest.Kind
@@ -89,3 +90,11 @@ def carry_out(request: ApprovalRequest, account: Account, origin: Origin) -> Out
                 original, request.amount_minor, key=key, origin=origin, **why
             )
     return None
+
+
+def follow_up(request: ApprovalRequest, account: Account, origin: Origin) -> None:
+    """Do what an approved request settles besides: a reversal resolves an open dispute."""
+    if request.kind == Kind.REVERSE:
+        dispute = Dispute.objects.filter(transfer=request.reverses_id, resolution=None).first()
+        if dispute:
+            disputes.resolve(dispute, account, Dispute.Resolution.REVERSED, origin)

@@ -85,3 +85,11 @@ class AnswerForm(StaffForm):
         help_text="Goes into the audit log, for good. May stay empty.",
         widget=forms.TextInput(attrs={"class": "vTextField"}),
     )
+
+
+class NoteForm(StaffForm):
+    """What was found out about a dispute."""
+
+    text = LineField(
+        label="Note", max_length=1000, widget=forms.TextInput(attrs={"class": "vTextField"})
+    )

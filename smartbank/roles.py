@@ -8,6 +8,7 @@ _LOOK = [
     "accounts.view_accountdailyusage",
     "transfers.view_transfer",
     "transfers.view_ledgerentry",
+    "transfers.view_dispute",
     "office.view_approvalrequest",
 ]
 _SERVE = [
@@ -18,6 +19,7 @@ _SERVE = [
     "transfers.handle_cash",
     "office.request_closing",
     "office.request_reversal",
+    "transfers.resolve_dispute",
 ]
 _SUPERVISE = [
     "office.decide_approvalrequest",

@@ -117,6 +117,8 @@ route                                         cle  tel  man  aud  adm
 /admin/office/approvalrequest/<id>/approve/   no   no   yes  no   yes  # the teller asked for it
 /admin/office/approvalrequest/<id>/refuse/    no   no   yes  no   yes
 /admin/office/approvalrequest/<id>/withdraw/  no   yes  no   no   no
+/admin/transfers/dispute/<id>/note/           no   yes  yes  no   yes
+/admin/transfers/dispute/<id>/explain/        no   yes  yes  no   yes
 /admin/auth/user/<id>/password/               no   no   no   no   yes
 """
 
@@ -132,6 +134,7 @@ model                               cle  tel  man  aud  adm
 /admin/auth/user/                   -    -    -    v    vac
 /admin/auth/group/                  -    -    -    v    vacd
 /admin/office/approvalrequest/      -    v    v    v    v
+/admin/transfers/dispute/           -    v    v    v    v
 /admin/transfers/transfer/          -    v    v    v    v
 /admin/transfers/ledgerentry/       -    v    v    v    v
 """

@@ -28,13 +28,13 @@ from conftest import Api, Person
 from office.models import ApprovalRequest
 from tests import model_bank as model
 from transfers import cash
-from transfers.models import LedgerEntry, Transfer
+from transfers.models import Dispute, DisputeNote, LedgerEntry, Transfer
 
 TABLES = [
     one._meta.db_table
     for one in (
-        *(AuditLog, LedgerEntry, stored.AccountDailyUsage, ApprovalRequest, Transfer),
-        *(stored.Account, stored.ApiToken, stored.Customer),
+        *(AuditLog, LedgerEntry, stored.AccountDailyUsage, ApprovalRequest, DisputeNote, Dispute),
+        *(Transfer, stored.Account, stored.ApiToken, stored.Customer),
     )
 ]
 STATUS = {

@@ -33,7 +33,7 @@ from conftest import PASSWORD, Person
 from office import approvals
 from tests import authorisation_table as tables
 from transfers import payees
-from transfers.models import LedgerEntry, Transfer
+from transfers.models import Dispute, LedgerEntry, Transfer
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 UNSAFE = ["POST", "PUT", "PATCH", "DELETE"]
@@ -425,6 +425,8 @@ def call_office(desk, people, payment, reena, meera, manager, teller) -> Callabl
     empty = operations.open_account(
         meera.customer, name="Spare", currency="INR", daily_limit_minor=0, origin=teller.origin
     )
+    Transfer.objects.filter(pk=payment.pk).update(received_minor=0)
+    disputed = Dispute.objects.create(transfer=payment, opened_at=timezone.now())
     spare, shift = User.objects.create_user("spare"), Group.objects.create(name="night shift")
     rows = {
         "/admin/accounts/customer/": reena.customer,
@@ -434,6 +436,7 @@ def call_office(desk, people, payment, reena, meera, manager, teller) -> Callabl
         "/admin/audit/auditlog/": AuditLog.objects.latest("pk"),
         "/admin/auth/user/": spare,
         "/admin/auth/group/": shift,
+        "/admin/transfers/dispute/": disputed,
         "/admin/transfers/transfer/": payment,
         "/admin/transfers/ledgerentry/": LedgerEntry.objects.get(account=reena.account, sequence=2),
         "/admin/office/approvalrequest/": wish,
@@ -477,6 +480,8 @@ def call_office(desk, people, payment, reena, meera, manager, teller) -> Callabl
         "/admin/office/approvalrequest/unfreeze/<id>/": why,
         "/admin/office/approvalrequest/close/<id>/": why,
         "/admin/office/approvalrequest/reverse/<id>/": cash,
+        "/admin/transfers/dispute/<id>/note/": {"text": "Called both"},
+        "/admin/transfers/dispute/<id>/explain/": {"text": "Called both"},
         "/admin/auth/user/<id>/password/": passwords,
         "/admin/auth/user/add/": {"username": "newclerk", **passwords},
         "/admin/auth/user/<id>/change/": {"is_active": "on", **user},

@@ -39,7 +39,7 @@ from smartbank.throwaway import Server
 from tests.conftest import wait_until
 from torture.app import App
 from torture.proxy import Fate, Proxy
-from transfers.models import LedgerEntry, Transfer
+from transfers.models import Dispute, LedgerEntry, Transfer
 
 pytestmark = pytest.mark.row_locks
 
@@ -436,6 +436,8 @@ def all_calls(app, reena, rahul, anita, manager, admin):
         person.user.save()
     received = Transfer.objects.get(public_id=rahul.send(reena, "25.00").json()["id"])
     wish = approvals.ask_for_limit(reena.account, 10**9, reason="r", origin=manager.origin)
+    disputed = Dispute.objects.create(transfer=received, opened_at=received.created_at)
+    Transfer.objects.filter(pk=received.pk).update(received_minor=0)
     examples = {
         "/customers/": reena.customer.public_id,
         "/accounts/": reena.account.public_id,
@@ -450,6 +452,7 @@ def all_calls(app, reena, rahul, anita, manager, admin):
         "/admin/audit/auditlog/": AuditLog.objects.latest("pk").pk,
         "/admin/auth/user/": rahul.user.pk,
         "/admin/auth/group/": Group.objects.latest("pk").pk,
+        "/admin/transfers/dispute/": disputed.pk,
         "/admin/transfers/transfer/": received.pk,
         "/admin/office/approvalrequest/": wish.pk,
         **{

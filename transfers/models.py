@@ -124,6 +124,57 @@ class Transfer(models.Model):
         return self.public_id
 
 
+class Dispute(models.Model):
+    """A completed transfer of which the receiver says that another amount came.
+
+    It is there from the moment of that receipt, and open until staff resolve it (office).
+    """
+
+    class Resolution(models.TextChoices):
+        EXPLAINED = "EXPLAINED", "Explained"
+        REVERSED = "REVERSED", "Money sent back"
+
+    id = models.BigAutoField(primary_key=True)
+    transfer = models.OneToOneField(Transfer, on_delete=models.PROTECT)
+    opened_at = models.DateTimeField()
+    resolution = models.CharField(max_length=9, choices=Resolution.choices, null=True)
+    resolved_at = models.DateTimeField(null=True)
+    resolved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+
+    class Meta:
+        db_table = "disputes"
+        permissions = [("resolve_dispute", "Can note on disputes and resolve them")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(resolution=None, resolved_at=None, resolved_by=None)
+                | Q(resolution__isnull=False, resolved_at__isnull=False, resolved_by__isnull=False),
+                name="dispute_is_open_or_resolved_by_somebody",
+            )
+        ]
+        indexes = [models.Index(fields=["resolution", "opened_at"], name="disputes_by_resolution")]
+
+    def __str__(self):
+        return f"Dispute of {self.transfer_id}"
+
+
+class DisputeNote(AppendOnlyModel):
+    """What a member of staff found out about a dispute."""
+
+    id = models.BigAutoField(primary_key=True)
+    dispute = models.ForeignKey(Dispute, on_delete=models.PROTECT, related_name="notes")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    written_at = models.DateTimeField()
+    text = models.CharField(max_length=1000)
+
+    class Meta:
+        db_table = "dispute_notes"
+
+    def __str__(self):
+        return f"Note {self.id} on dispute {self.dispute_id}"
+
+
 class LedgerEntry(AppendOnlyModel):
     """What one transfer did to one account: the signed amount and the balance it left.
 

@@ -8,7 +8,7 @@ from accounts import operations, transactions
 from accounts.models import Account
 from audit.models import Action
 from audit.operations import Origin
-from transfers.models import LedgerEntry, Transfer
+from transfers.models import Dispute, LedgerEntry, Transfer
 
 
 class ReceiptNotPossible(Exception):
@@ -46,6 +46,8 @@ def _give(transfer: Transfer, received_minor: int, origin: Origin) -> Transfer:
     transfer.received_minor = received_minor
     transfer.confirmed_at = timezone.now() if confirmed else None
     transfer.save(update_fields=["receipt_status", "received_minor", "confirmed_at"])
+    if not confirmed:
+        Dispute.objects.create(transfer=transfer, opened_at=timezone.now())
     operations.write(
         receiver,
         {},

@@ -16,12 +16,12 @@ from accounts.tests.back_office import REASON, errors, fill_in, forge
 from audit.models import Action, AuditLog
 from office import approvals
 from office.models import ApprovalRequest
-from transfers.models import LedgerEntry, Transfer
+from transfers.models import Dispute, LedgerEntry, Transfer
 from transfers.operations import timezone as clock
 
 READ_ONLY = [
     *(Account, AccountDailyUsage, ApiToken, ApprovalRequest, AuditLog, Customer),
-    *(LedgerEntry, Transfer),
+    *(Dispute, LedgerEntry, Transfer),
 ]
 
 
@@ -250,11 +250,17 @@ def test_there_is_no_cash_for_the_banks_own_accounts_or_for_none(direction, admi
 @pytest.fixture
 def one_of_each(reena, rahul, manager):
     """One row of every model in the back office, at least."""
-    reena.send(rahul, "25.00", reference="Lunch")
+    dispute(reena.send(rahul, "25.00", reference="Lunch"), rahul)
     approvals.ask_for_limit(reena.account, 2_000_000, reason="r", origin=reena.origin)
     return {
         model: model._base_manager.order_by("-pk").first() for model in [*READ_ONLY, User, Group]
     }
+
+
+def dispute(sent, receiver):
+    """Let the receiver say that nothing came."""
+    path = f"/transfers/{sent.json()['id']}/receipt"
+    assert receiver.api.post(path, {"received_amount": "0"}).status_code == 200
 
 
 def _columns(row):
@@ -351,7 +357,8 @@ def test_a_list_asks_as_much_for_many_rows_as_for_few(model, admin, make_custome
     few, rows = queries(), model._base_manager.count()
     people = [make_customer(name) for name in ("anita", "meera", "kavita", "vikram")]
     for person in people:
-        person.send(people[0] if person != people[0] else people[1], "1.00")
+        receiver = people[0] if person != people[0] else people[1]
+        dispute(person.send(receiver, "1.00"), receiver)
         approvals.ask_for_limit(person.account, 2_000_000, reason="r", origin=person.origin)
     assert model._base_manager.count() >= rows + 4
     assert queries() == few
