@@ -56,7 +56,7 @@ class DisputeAdmin(ReadOnlyAdmin):
     list_display = ("opened", "short_id", "sender", "receiver", "amount", "received", "state")
     list_filter = (StateFilter, OpenedFilter)
     search_help_text = "Public id of the transfer, account number, name of either side"
-    fields = ("opened", "order", "amount", "received", "state", "resolved", "by")
+    fields = ("order", "opened", "state", "resolved", "by")
 
     opened = time_column("opened_at", "disputed")
     resolved = time_column("resolved_at", "resolved")

@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.db import transaction
+from django.urls import path
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_http_methods
 
@@ -10,6 +11,7 @@ from accounts import tokens
 from accounts.sign_in import SignInForm
 from audit.models import Action
 from audit.operations import Origin, record
+from office import dashboard, search
 
 as_forms_do = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -32,6 +34,18 @@ class BackOffice(admin.AdminSite):
     site_url = None
     login_form = StaffSignInForm
     enable_nav_sidebar = True
+
+    def index(self, request, extra_context=None):
+        """Show what the bank did today and what waits, above the lists."""
+        context = {"dashboard": dashboard.of(request.user), **(extra_context or {})}
+        return super().index(request, context)
+
+    def get_urls(self):
+        """Return the pages, with the search over all of them."""
+        return [
+            path("search/", self.admin_view(search.search), name="search"),
+            *super().get_urls(),
+        ]
 
     def admin_view(self, view, cacheable=False):
         """Return the page behind the door for staff. Django would read a PUT or DELETE as a GET:

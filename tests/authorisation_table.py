@@ -90,6 +90,7 @@ route                           method    out     cle    tel    man    aud    ad
 /admin/autocomplete/            GET       login   403    403    403    403    403
 /admin/jsi18n/                  GET       login   200    200    200    200    200
 /admin/r/<id>/<id>/             GET,POST  login   404    404    404    404    404
+/admin/search/                  GET       login   200    200    200    200    200
 /admin/accounts/                GET,POST  login   404    200    200    200    200
 /admin/audit/                   GET,POST  login   404    404    200    200    200
 /admin/auth/                    GET,POST  login   404    404    404    200    200

@@ -1,0 +1,128 @@
+"""The first page: figures of today against last week, queues, and balances that are nothing."""
+
+import datetime as dt
+import re
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts import bank_day
+from office import approvals, dashboard
+from transfers.models import Transfer
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_remembered():
+    dashboard._moved_for_good.cache_clear()
+    yield
+    dashboard._moved_for_good.cache_clear()
+
+
+def days_ago(transfer_id, days):
+    """Let a payment have been made on an earlier bank day."""
+    day = bank_day.of(timezone.now()) - dt.timedelta(days=days)
+    Transfer.objects.filter(public_id=transfer_id).update(bank_date=day)
+
+
+def test_volume_and_value_stand_beside_those_of_a_week_ago(manager, reena, rahul):
+    reena.send(rahul, "10.00")
+    reena.send(rahul, "20.00")
+    days_ago(reena.send(rahul, "5.50").json()["id"], 7)
+    shown = dashboard.of(manager.user)
+    assert shown["changes"] == [
+        ("Payments today", "2", "1"),
+        ("Value today, INR", "₹30.00", "₹5.50"),
+    ]
+    (_, volumes), (_, values) = shown["charts"]
+    assert [bar.text for bar in volumes] == ["1", "0", "0", "0", "0", "0", "0", "2"]
+    assert (values[-1].height, values[0].height, values[1].height) == (90, 16, 0)
+    assert [bar.is_compared for bar in values] == [True, *[False] * 6, True]
+    page = manager.browser.get("/admin/").text
+    assert "₹30.00" in page
+    assert "₹5.50 a week ago" in page
+
+
+def test_refusals_accounts_near_their_limit_and_queues_are_shown(manager, reena, rahul, meera):
+    reena.send(rahul, "99999.00")
+    meera.send(rahul, "85.00")
+    meera.send(rahul, "20.00")
+    sent = reena.send(rahul, "1.00").json()["id"]
+    rahul.api.post(f"/transfers/{sent}/receipt", {"received_amount": "0"})
+    approvals.ask_for_limit(meera.account, 20_000, reason="r", origin=meera.origin)
+    shown = dashboard.of(manager.user)
+    assert shown["refusals"] == [("daily_limit_exceeded", 1), ("insufficient_funds", 1)]
+    assert [(one[0], *one[1:]) for one in shown["near_limit"]] == [
+        (meera.account, "₹85.00", "₹100.00", 85)
+    ]
+    assert [count for _, _, count in shown["queues"]] == [1, 1]
+
+
+def test_all_balances_of_a_currency_are_nothing_together(manager, reena, make_customer):
+    make_customer("kiran", currency="KWD", balance=5_000)
+    assert dashboard.of(manager.user)["balances"] == [
+        ("INR", "₹5,000.00", "-₹5,000.00", "₹0.00", True),
+        ("KWD", "KWD 5.000", "-KWD 5.000", "KWD 0.000", True),
+    ]
+
+
+def test_who_sees_no_transfers_sees_no_figures(make_staff, admin):
+    clerk = make_staff("clerk")
+    assert dashboard.of(clerk.user) is None
+    assert clerk.browser.get("/admin/").status_code == 200
+
+
+def test_the_first_page_asks_as_much_for_a_long_history_as_for_a_short_one(manager, reena, rahul):
+    browser = manager.browser
+
+    def queries():
+        with CaptureQueriesContext(connection) as asked:
+            assert browser.get("/admin/").status_code == 200
+        return len(asked)
+
+    queries()  # counts the days that are over, once
+    few = queries()
+    for _ in range(3):
+        reena.send(rahul, "1.00")
+    assert queries() == few <= 16
+
+
+@pytest.fixture
+def find(teller):
+    def find(term, person=teller):
+        page = person.browser.get("/admin/search/", {"q": term}).text
+        return re.findall('href="(/admin/[^"]+(?:/change/|auditlog/[?]q[^"]+))"', page)
+
+    return find
+
+
+def test_one_box_finds_names_numbers_ids_references_and_amounts(find, reena, rahul, manager):
+    response = reena.send(rahul, "12.50", reference="Lunch at Mani’s")
+    transfer = Transfer.objects.get(public_id=response.json()["id"])
+    number = reena.account.number
+    customer = f"/admin/accounts/customer/{reena.customer.pk}/change/"
+    account = f"/admin/accounts/account/{reena.account.pk}/change/"
+    order = f"/admin/transfers/transfer/{transfer.pk}/change/"
+    assert find("Reena") == [customer, account]
+    assert find("reena") == [customer, account]
+    for term in (number, f"{number[:4]} {number[4:8]} {number[8:]}", number[-4:], number[:7]):
+        assert account in find(term)
+    for term in (transfer.public_id, transfer.request_id, "12.5", "₹12.50", "lunch"):
+        assert order in find(term), term
+    assert find(reena.account.public_id) == [account]
+    wish = approvals.ask_for_limit(reena.account, 2_000_000, reason="r", origin=reena.origin)
+    assert find(wish.public_id) == [f"/admin/office/approvalrequest/{wish.pk}/change/"]
+    assert any("auditlog" in one for one in find(transfer.request_id, manager))
+    assert find("nobody of that name") == []
+    assert find("") == []
+
+
+def test_the_search_shows_what_its_reader_may_see(find, make_staff, reena, auditor):
+    assert find("reena", make_staff("clerk")) == []
+    assert len(find("reena", auditor)) == 2
+
+
+def test_what_was_searched_for_stays_text(teller):
+    page = teller.browser.get("/admin/search/", {"q": "<script>alert(1)</script>"}).text
+    assert "<script>alert" not in page
