@@ -121,6 +121,9 @@ class Account(Chained):
     held_minor = models.BigIntegerField(default=0, help_text="What pending transfers hold.")
     daily_limit_minor = models.BigIntegerField(default=0)
     entry_sequence = models.BigIntegerField(default=0, help_text="Sequence of the last entry.")
+    has_webhooks = models.BooleanField(
+        default=False, help_text="Somebody wants to be told what happens to it."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = AccountQuerySet.as_manager()

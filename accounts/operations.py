@@ -5,6 +5,7 @@ who, why, before and after, the next of the account's chain, all in one transact
 can touch a balance.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 from django.contrib.auth import get_user_model
@@ -16,6 +17,10 @@ from accounts.models import Account, Customer
 from audit import operations as audit
 from audit.models import Action
 from audit.operations import Origin
+
+# What the layers above write into the transaction of a change: functions that are called with the
+# locked account and the columns that it gets.
+also_written: list[Callable[[Account, dict], None]] = []
 
 
 class UsernameTaken(Exception):
@@ -81,6 +86,7 @@ def open_account(
             name=name,
             currency=currency,
             daily_limit_minor=daily_limit_minor,
+            has_webhooks=customer.accounts.filter(has_webhooks=True).exists(),
         )
         write(
             account,
@@ -174,6 +180,8 @@ def change_locked(account: Account, action: str, columns: dict, *, origin: Origi
     """Change columns of an account that the open transaction has locked, and audit it in there."""
     before = {name: getattr(account, name) for name in columns}
     write(account, columns, action, origin, before=before, after=columns, **why)
+    for add in also_written:
+        add(account, columns)
 
 
 def write(account: Account, columns: dict, action: str, origin: Origin, **facts) -> None:

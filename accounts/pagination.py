@@ -30,9 +30,7 @@ class KeysetPagination(pagination.BasePagination):
         direction, at = self._cursor()
         backwards = direction == "previous"
         if at is not None:
-            edge = queryset.model.objects.filter(**{self.name: at}).values(self.key)[:1]
-            if self.name == self.key:
-                edge = at
+            edge = at if self.name == self.key else self.edge(queryset, at)
             queryset = queryset.filter(**{f"{self.key}__{'gt' if backwards else 'lt'}": edge})
         order = self.key if backwards else f"-{self.key}"
         rows = list(queryset.order_by(order)[: limit + 1])
@@ -43,6 +41,10 @@ class KeysetPagination(pagination.BasePagination):
         self.next = rows and (more or backwards) and self._link("next", rows[-1])
         self.previous = rows and (at if not backwards else more) and self._link("previous", rows[0])
         return rows
+
+    def edge(self, queryset: QuerySet, at: str) -> QuerySet:
+        """Return the key of the row that the cursor names, whether or not it is in the list now."""
+        return queryset.model.objects.filter(**{self.name: at}).values(self.key)[:1]
 
     def get_paginated_response(self, data: list) -> Response:
         """Return the page with links to its neighbours."""

@@ -14,6 +14,9 @@ from accounts import bank_day, money, public_ids
 from accounts.models import Account, AccountDailyUsage, Scope
 
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z", re.ASCII
+)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _BIDI_CONTROLS = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -159,6 +162,21 @@ class ListField(serializers.Field):
             except ValueError:
                 self.fail("invalid", value=value[:40])
         return " ".join(read)
+
+
+class MomentField(serializers.Field):
+    """A moment as the API writes it: RFC 3339 in UTC, with Z."""
+
+    default_error_messages = {"invalid": "This must be a time such as 2026-01-31T12:00:00Z."}
+
+    def to_internal_value(self, data):
+        """Return the moment. Raises ValidationError."""
+        try:
+            if type(data) is str and _MOMENT.fullmatch(data):
+                return dt.datetime.fromisoformat(data)
+        except ValueError:
+            pass
+        self.fail("invalid")
 
 
 def scope(text: str) -> str:

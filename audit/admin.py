@@ -28,6 +28,7 @@ PAGES = {
     "token": "accounts_apitoken",
     "request": "office_approvalrequest",
     "transfer": "transfers_transfer",
+    "webhook": "transfers_webhookendpoint",
 }
 
 

@@ -14,6 +14,7 @@ class Action(models.TextChoices):
     SIGNED_IN = "sign_in.succeeded", "Signed in"
     SIGN_IN_FAILED = "sign_in.failed", "Sign-in failed"
     TOKEN_CREATED = "token.created", "API token made"
+    WEBHOOK_CHANGED = "webhook.changed", "Webhook changed"
     TOKEN_REVOKED = "token.revoked", "API token revoked"
     CUSTOMER_OPENED = "customer.opened", "Customer opened"
     ACCOUNT_OPENED = "account.opened", "Account opened"

@@ -22,12 +22,17 @@ _SERVE = [
     "transfers.resolve_dispute",
 ]
 _SUPERVISE = [
+    "transfers.view_webhookendpoint",
+    "transfers.view_webhookdelivery",
+    "transfers.disable_webhook",
     "office.decide_approvalrequest",
     "accounts.view_apitoken",
     "accounts.revoke_apitoken",
     "audit.view_auditlog",
 ]
 _AUDIT = [
+    "transfers.view_webhookendpoint",
+    "transfers.view_webhookdelivery",
     "accounts.view_apitoken",
     "audit.view_auditlog",
     "auth.view_user",

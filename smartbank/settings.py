@@ -88,6 +88,9 @@ SIGN_IN_FAILURES = env.int("SIGN_IN_FAILURES", default=20)
 SIGN_IN_FAILURES_PER_ADDRESS = env.int("SIGN_IN_FAILURES_PER_ADDRESS", default=200)
 SIGN_IN_WINDOW_SECONDS = env.int("SIGN_IN_WINDOW_SECONDS", default=900)
 TOKENS_PER_HOUR = env.int("TOKENS_PER_HOUR", default=1000)
+WEBHOOK_PRIVATE_HOSTS = env.list(
+    "WEBHOOK_PRIVATE_HOSTS", cast=str.strip, default=["localhost"] if DEBUG else []
+)
 QUOTES_PER_MINUTE = env.int("QUOTES_PER_MINUTE", default=100)
 REQUESTS_PER_MINUTE = env.int("REQUESTS_PER_MINUTE", default=30_000)
 # What one person asks for and another must approve; cash only above the threshold (major units).

@@ -13,6 +13,7 @@ from smartbank import documentation, health, problems
 from transfers import api as transfers
 from transfers import send_views as send_pages
 from transfers import views as transfer_pages
+from transfers import webhooks_api as webhooks
 
 api = [
     path(
@@ -38,6 +39,14 @@ api = [
         "transfers/<str:id>/receipt",
         transfers.TransferViewSet.as_view({"post": "receipt"}),
     ),
+    path("webhooks", webhooks.WebhookViewSet.as_view({"get": "list", "post": "create"})),
+    path(
+        "webhooks/<str:id>",
+        webhooks.WebhookViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
+    ),
+    path("webhooks/<str:id>/secret", webhooks.WebhookViewSet.as_view({"post": "secret"})),
+    path("webhooks/<str:id>/replay", webhooks.WebhookViewSet.as_view({"post": "replay"})),
+    path("webhooks/<str:id>/deliveries", webhooks.DeliveryViewSet.as_view({"get": "list"})),
     path("schema", documentation.schema),
     path("healthz", health.healthz),
     path("readyz", health.readyz),

@@ -35,6 +35,13 @@ route                    method  str ina exp rev  own rec oth  cle tel man aud a
 /transfers/quote         POST    401 401 401 401  200 200 200  403 403 403 403 403  # owner's money
 /transfers/<id>          GET     401 401 401 401  200 200 404  404 200 200 200 200
 /transfers/<id>/receipt  POST    401 401 401 401  403 200 404  404 403 403 403 403
+/webhooks                GET     401 401 401 401  200 200 200  403 403 403 403 403  # their own
+/webhooks                POST    401 401 401 401  201 201 201  403 403 403 403 403
+/webhooks/<id>           GET     401 401 401 401  200 404 404  404 404 404 404 404
+/webhooks/<id>           DELETE  401 401 401 401  204 404 404  404 404 404 404 404
+/webhooks/<id>/secret    POST    401 401 401 401  200 404 404  404 404 404 404 404
+/webhooks/<id>/replay    POST    401 401 401 401  200 404 404  404 404 404 404 404
+/webhooks/<id>/deliveries GET    401 401 401 401  200 404 404  404 404 404 404 404
 /schema                  GET     200 200 200 200  200 200 200  200 200 200 200 200
 /healthz                 GET     200 200 200 200  200 200 200  200 200 200 200 200
 /readyz                  GET     200 200 200 200  200 200 200  200 200 200 200 200
@@ -120,6 +127,7 @@ route                                         cle  tel  man  aud  adm
 /admin/office/approvalrequest/<id>/withdraw/  no   yes  no   no   no
 /admin/transfers/dispute/<id>/note/           no   yes  yes  no   yes
 /admin/transfers/dispute/<id>/explain/        no   yes  yes  no   yes
+/admin/transfers/webhookendpoint/<id>/disable/ no  no   yes  no   yes
 /admin/auth/user/<id>/password/               no   no   no   no   yes
 """
 
@@ -138,6 +146,8 @@ model                               cle  tel  man  aud  adm
 /admin/transfers/dispute/           -    v    v    v    v
 /admin/transfers/transfer/          -    v    v    v    v
 /admin/transfers/ledgerentry/       -    v    v    v    v
+/admin/transfers/webhookendpoint/   -    -    v    v    v
+/admin/transfers/webhookdelivery/   -    -    v    v    v
 """
 
 # The pages that the back office has for each of these tables: what a caller needs, and the answer

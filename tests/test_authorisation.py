@@ -32,8 +32,9 @@ from audit.models import AuditLog
 from conftest import PASSWORD, Person
 from office import approvals
 from tests import authorisation_table as tables
-from transfers import payees
-from transfers.models import Dispute, LedgerEntry, Transfer
+from transfers import payees, webhooks
+from transfers.models import Dispute, LedgerEntry, Transfer, WebhookEndpoint
+from transfers.outbox import EventType
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 UNSAFE = ["POST", "PUT", "PATCH", "DELETE"]
@@ -283,6 +284,15 @@ def payment(reena, rahul) -> Transfer:
 
 
 @pytest.fixture
+def endpoint(payment, reena, rahul) -> WebhookEndpoint:
+    """Where the owner's program is told, with a message that waits."""
+    url = "https://hooks.example.com/"
+    endpoint = webhooks.create(reena.customer, url, EventType.values, origin=reena.origin)
+    reena.send(rahul, "1.00")
+    return endpoint
+
+
+@pytest.fixture
 def desk(people, payment, reena) -> Desk:
     """A desk for customers, staff, and whoever has an old token of the owner's."""
     expired, token = tokens.create(reena.user, origin=reena.origin)
@@ -321,14 +331,17 @@ def faults(books) -> Callable:
 
 
 @pytest.fixture
-def call_api(desk, payment, reena, rahul) -> Callable:
+def call_api(desk, payment, endpoint, reena, rahul) -> Callable:
     """Return a function that calls a route of the API, with a body that could succeed."""
     ids = {"/customers": reena.customer, "/accounts": reena.account, "/transfers": payment}
+    ids["/webhooks"] = endpoint
     bodies = {
         "/auth/token/rotation": as_json(overlap_hours=1),
         "/transfers": as_json(**reena.order(rahul, "1.00")),
         "/transfers/quote": as_json(**reena.order(rahul, "1.00", payee_name="Rahul")),
         "/transfers/<id>/receipt": as_json(received_amount="25.00"),
+        "/webhooks": as_json(url="https://hooks.example.com/"),
+        "/webhooks/<id>/replay": as_json(since="2026-01-01T00:00:00Z"),
     }
 
     def call(by, route, caller, method, *, key=None, **how) -> Answer:
@@ -414,7 +427,7 @@ def test_the_pages_answer_everybody_as_the_table_says(call_page, faults, subtest
 
 
 @pytest.fixture
-def call_office(desk, people, payment, reena, meera, manager, teller) -> Callable:
+def call_office(desk, people, payment, endpoint, reena, meera, manager, teller) -> Callable:
     """Return a function that calls a page of the back office, with a form that could succeed."""
     desk.people = people | {"inactive": manager}
     desk.sessions |= {"inactive": session_of(manager)}
@@ -438,6 +451,8 @@ def call_office(desk, people, payment, reena, meera, manager, teller) -> Callabl
         "/admin/auth/group/": shift,
         "/admin/transfers/dispute/": disputed,
         "/admin/transfers/transfer/": payment,
+        "/admin/transfers/webhookendpoint/": endpoint,
+        "/admin/transfers/webhookdelivery/": endpoint.deliveries.get(),
         "/admin/transfers/ledgerentry/": LedgerEntry.objects.get(account=reena.account, sequence=2),
         "/admin/office/approvalrequest/": wish,
         "/admin/office/approvalrequest/limit/": reena.account,
@@ -475,6 +490,7 @@ def call_office(desk, people, payment, reena, meera, manager, teller) -> Callabl
         ),
         "/admin/accounts/account/<id>/freeze/": why,
         "/admin/accounts/apitoken/<id>/revoke/": why,
+        "/admin/transfers/webhookendpoint/<id>/disable/": why,
         "/admin/office/approvalrequest/deposit/<id>/": cash,
         "/admin/office/approvalrequest/withdraw/<id>/": cash,
         "/admin/office/approvalrequest/unfreeze/<id>/": why,

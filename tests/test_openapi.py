@@ -31,6 +31,7 @@ DATE = re.compile(r"\d{4}-\d\d-\d\d")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 NUMBER = re.compile(r"(?<![\d-])\d{12}(?!\d)")
 CURSOR = re.compile(r"cursor=[\w:%.-]+")
+SECRET = re.compile(r"whsec_[\w+/=]{44}")
 NUMBERS = [200_000_000_185, 200_000_000_282]
 TOKEN = re.compile(r"sbk_[\w-]{43}")
 
@@ -63,6 +64,7 @@ class Recorder:
         text = TOKEN.sub("sbk_" + "x" * 43, text).replace(
             "http://testserver", "https://bank.example"
         )
+        text = SECRET.sub("whsec_" + "x" * 44, text)
         text = CURSOR.sub("cursor=WyJuZXh0Il0", text)
         text = TIME.sub("2026-11-26T10:15:30.123456Z", text)
         return json.loads(DATE.sub("2026-11-26", text))
@@ -103,6 +105,15 @@ def test_its_examples_are_real_answers(reena, rahul):
     book.call("listEntries", client, f"/accounts/{account['id']}/entries?limit=1")
     path = f"/transfers/{transfer['id']}/receipt"
     book.call("giveReceipt", rahul.api, path, {"received_amount": "25.00"})
+    asked = {"url": "https://hooks.example.com/bank", "events": ["transfer.received"]}
+    webhook = f"/webhooks/{book.call('createWebhook', rahul.api, '/webhooks', asked)['id']}"
+    reena.send(rahul, "5.00")
+    book.call("listWebhooks", rahul.api, "/webhooks")
+    book.call("readWebhook", rahul.api, webhook)
+    book.call("rotateWebhookSecret", rahul.api, f"{webhook}/secret")
+    book.call("listDeliveries", rahul.api, f"{webhook}/deliveries")
+    book.call("replayWebhook", rahul.api, f"{webhook}/replay", {"since": "2026-11-01T00:00:00Z"})
+    book.call("disableWebhook", rahul.api, webhook)
     book.call("readHealth", Api(), "/healthz")
     book.call("readReadiness", Api(), "/readyz")
     book.call("rotateToken", client, "/auth/token/rotation", {"overlap_hours": 24})

@@ -39,7 +39,9 @@ from smartbank.throwaway import Server
 from tests.conftest import wait_until
 from torture.app import App
 from torture.proxy import Fate, Proxy
+from transfers import webhooks
 from transfers.models import Dispute, LedgerEntry, Transfer
+from transfers.outbox import EventType
 
 pytestmark = pytest.mark.row_locks
 
@@ -434,6 +436,8 @@ def all_calls(app, reena, rahul, anita, manager, admin):
     for person in (anita, manager):  # who sign in: the bank itself does not know the tests' hash
         person.user.password = make_password(PASSWORD, hasher=PBKDF2PasswordHasher())
         person.user.save()
+    url = "https://hooks.example.com/"
+    endpoint = webhooks.create(reena.customer, url, EventType.values, origin=reena.origin)
     received = Transfer.objects.get(public_id=rahul.send(reena, "25.00").json()["id"])
     wish = approvals.ask_for_limit(reena.account, 10**9, reason="r", origin=manager.origin)
     disputed = Dispute.objects.create(transfer=received, opened_at=received.created_at)
@@ -460,6 +464,9 @@ def all_calls(app, reena, rahul, anita, manager, admin):
             for what in ("limit", "deposit", "withdraw", "unfreeze", "close")
         },
         "/admin/office/approvalrequest/reverse/": received.pk,
+        "/webhooks/": endpoint.public_id,
+        "/admin/transfers/webhookendpoint/": endpoint.pk,
+        "/admin/transfers/webhookdelivery/": endpoint.deliveries.get().pk,
         "/admin/transfers/ledgerentry/": LedgerEntry.objects.latest("pk").pk,
     }
     order = {

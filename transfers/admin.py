@@ -7,7 +7,7 @@ from django.utils.safestring import mark_safe
 
 from accounts.admin import MOST_ACCOUNTS, accounts_named, in_words, money_column, timeline
 from audit.admin import NOTHING, PeriodFilter, ReadOnlyAdmin, link, short, time_column
-from transfers import reversals
+from transfers import reversals, webhooks_admin  # noqa: F401  (registers its pages)
 from transfers.models import LedgerEntry, Transfer
 
 

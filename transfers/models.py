@@ -229,3 +229,73 @@ class Payee(models.Model):
 
     def __str__(self):
         return f"{self.account_id} for {self.customer_id}"
+
+
+class WebhookEndpoint(models.Model):
+    """Where a customer's program wants to be told what happens to the customer's accounts.
+
+    Both sides sign with the secret, so it cannot be stored as a hash; it opens nothing.
+    """
+
+    MOST = 5  # of one customer
+
+    id = models.BigAutoField(primary_key=True)
+    public_id = public_id_field()
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="webhooks")
+    url = models.CharField(max_length=500)
+    events = models.CharField(max_length=400)  # with spaces between
+    secret = models.CharField(max_length=64, editable=False)
+    old_secret = models.CharField(max_length=64, blank=True, editable=False)
+    old_secret_until = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+    disabled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "webhook_endpoints"
+        permissions = [("disable_webhook", "Can disable and replay webhooks")]
+
+    def __str__(self):
+        return self.url
+
+
+class WebhookDelivery(models.Model):
+    """One event on its way to one endpoint, written in the transaction that it tells of.
+
+    `message_id` names the event: it stays the same however often it is tried, and to whom.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "WAITING"
+        DELIVERED = "DELIVERED"
+        FAILED = "FAILED"  # tried for days in vain, or the endpoint was disabled
+
+    id = models.BigAutoField(primary_key=True)
+    endpoint = models.ForeignKey(
+        WebhookEndpoint, on_delete=models.PROTECT, related_name="deliveries"
+    )
+    account_id = models.BigIntegerField("account")
+    message_id = models.CharField(max_length=36)
+    event = models.CharField(max_length=40)
+    body = models.TextField()
+    state = models.CharField(max_length=9, choices=State.choices, default=State.WAITING)
+    attempts = models.IntegerField(default=0)
+    next_attempt_at = models.DateTimeField()
+    last_answer = models.CharField(max_length=80, blank=True)
+    created_at = models.DateTimeField()
+    delivered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "webhook_deliveries"
+        verbose_name_plural = "webhook deliveries"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["endpoint", "message_id"], name="one_delivery_per_endpoint_and_message"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["state", "next_attempt_at"], name="deliveries_that_are_due"),
+            models.Index(fields=["endpoint", "account_id", "state"], name="deliveries_by_account"),
+        ]
+
+    def __str__(self):
+        return f"{self.event} {self.message_id}"

@@ -26,6 +26,7 @@ from accounts import bank_day, money, transactions
 from accounts.models import Account, AccountDailyUsage
 from audit.models import Action, AuditLog
 from audit.operations import row
+from transfers import outbox
 from transfers.models import LedgerEntry, Transfer
 from transfers.orders import Order, Outcome, Refusal, refusal_of
 
@@ -137,6 +138,7 @@ class _Book:
         self.transfers: list[Transfer] = []
         self.entries: list[LedgerEntry] = []
         self.audit: list[AuditLog] = []
+        self.news: list[outbox.Event] = []
         self.concerned: set[int] = set()  # accounts whose chains of audit rows have grown
 
     def settle(self, order: Order) -> Outcome:
@@ -163,6 +165,7 @@ class _Book:
         audit = _audit_rows(order, outcome, sender, entries, self.now)
         self.audit += audit
         self.concerned |= {row.account_id for row in audit} - {None}
+        self.news += outbox.of_transfer(outcome.transfer, entries)
         return outcome
 
     def _transfer(self, order, sender, receiver, refusal) -> Transfer:
@@ -212,6 +215,7 @@ class _Book:
             LedgerEntry.objects.bulk_create(self.entries)
         self._write_usage()
         AuditLog.objects.bulk_create(self.audit)
+        outbox.write(self.news, self.now)
 
     def _write_accounts(self) -> None:
         """[3] Write the balances, and where the accounts' chains of audit rows end now."""

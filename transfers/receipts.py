@@ -8,6 +8,7 @@ from accounts import operations, transactions
 from accounts.models import Account
 from audit.models import Action
 from audit.operations import Origin
+from transfers import outbox
 from transfers.models import Dispute, LedgerEntry, Transfer
 
 
@@ -58,4 +59,5 @@ def _give(transfer: Transfer, received_minor: int, origin: Origin) -> Transfer:
         received_minor=received_minor,
         credited_minor=credited_minor,
     )
+    outbox.write(outbox.of_receipt(transfer, credited_minor), timezone.now())
     return transfer

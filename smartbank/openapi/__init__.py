@@ -32,6 +32,8 @@ LINKS = {
     "account": ("readAccount", "id", "$response.body#/results/0/id"),
     "limits": ("readLimits", "id", "$response.body#/results/0/id"),
     "entries": ("listEntries", "id", "$response.body#/results/0/id"),
+    "webhook": ("readWebhook", "id", "$response.body#/id"),
+    "deliveries": ("listDeliveries", "id", "$response.body#/id"),
     "transfer": ("readTransfer", "id", "$response.body#/id"),
 }
 COMPONENTS = {

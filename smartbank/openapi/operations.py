@@ -10,7 +10,8 @@ from accounts.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from smartbank.openapi.schemas import DATE, ID, STATUS
 
 ACCOUNTS, TRANSFERS, CALLER, DOCS = "Accounts", "Transfers", "Who is calling", "About the API"
-TAGS = [CALLER, ACCOUNTS, TRANSFERS, DOCS]
+WEBHOOKS = "Webhooks"
+TAGS = [CALLER, ACCOUNTS, TRANSFERS, WEBHOOKS, DOCS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +176,54 @@ OPERATIONS = {
         body="Receipt",
         answer="Transfer",
         problems=("receipt_not_possible",),
+    ),
+    ("POST", "/webhooks"): Operation(
+        tag=WEBHOOKS,
+        name="createWebhook",
+        summary="Be told what happens to your accounts",
+        description="Messages are POSTed to `url` as Standard Webhooks has it: the headers "
+        "`webhook-id` (the same however often a message is sent), `webhook-timestamp` and "
+        "`webhook-signature`. Answer 2xx within 10 seconds; else it comes again, for three days. "
+        "Messages about one account come in the order of its events. Only public hosts, over TLS.",
+        body="WishedWebhook",
+        status=201,
+        answer="NewWebhook",
+        answers_with=("Location",),
+        links=("webhook", "deliveries"),
+    ),
+    ("GET", "/webhooks"): Operation(
+        tag=WEBHOOKS,
+        name="listWebhooks",
+        summary="Your endpoints, newest first",
+        query=_PAGES,
+        answer="WebhookPage",
+    ),
+    ("GET", "/webhooks/{id}"): Operation(
+        tag=WEBHOOKS, name="readWebhook", summary="One endpoint", answer="Webhook"
+    ),
+    ("DELETE", "/webhooks/{id}"): Operation(
+        tag=WEBHOOKS, name="disableWebhook", summary="Disable an endpoint for good", status=204
+    ),
+    ("POST", "/webhooks/{id}/secret"): Operation(
+        tag=WEBHOOKS,
+        name="rotateWebhookSecret",
+        summary="Get a new secret",
+        description="For 24 hours each message is signed with the old one, too.",
+        answer="WebhookSecret",
+    ),
+    ("POST", "/webhooks/{id}/replay"): Operation(
+        tag=WEBHOOKS,
+        name="replayWebhook",
+        summary="Ask for all messages since a moment again, under their old ids",
+        body="Replay",
+        answer="Replayed",
+    ),
+    ("GET", "/webhooks/{id}/deliveries"): Operation(
+        tag=WEBHOOKS,
+        name="listDeliveries",
+        summary="What became of each message, newest first",
+        query=_PAGES,
+        answer="DeliveryPage",
     ),
     ("GET", "/healthz"): Operation(
         tag=DOCS,

@@ -3,7 +3,8 @@
 from accounts import money
 from accounts.models import Account, Scope
 from smartbank.catalogue import PROBLEMS
-from transfers.models import Transfer
+from transfers.models import Transfer, WebhookDelivery
+from transfers.outbox import EventType
 
 _TEXT = "[^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]"
 
@@ -90,6 +91,23 @@ _PAYMENT = {
 }
 _RECEIVER = {"oneOf": [{"required": ["to_account_id"]}, {"required": ["to_account_number"]}]}
 _OPTIONAL = ("to_account_id", "to_account_number", "currency", "reference")
+
+_URL = {"type": "string", "format": "uri", "maxLength": 500}
+_EVENTS = {
+    "type": "array",
+    "items": {"type": "string", "enum": EventType.values},
+    "minItems": 1,
+    "maxItems": len(EventType),
+    "description": "Left out: all.",
+}
+_WEBHOOK = {
+    "id": ID,
+    "url": _URL,
+    "events": _EVENTS,
+    "status": {"type": "string", "enum": ["ACTIVE", "DISABLED"]},
+    "created_at": TIME,
+}
+_SECRET = {"type": "string", "pattern": "^whsec_", "description": "Shown this once."}
 
 SCHEMAS = {
     "WishedToken": an_object(
@@ -253,6 +271,32 @@ SCHEMAS = {
                 "anyOf": [AMOUNT, {"type": "number", "minimum": 0}],
                 "description": "Equal to what was credited confirms it, anything else disputes it.",
             }
+        }
+    ),
+    "WishedWebhook": an_object({"url": _URL, "events": _EVENTS}, ("events",)),
+    "Webhook": an_object(_WEBHOOK),
+    "NewWebhook": an_object({**_WEBHOOK, "secret": _SECRET}),
+    "WebhookPage": a_page("Webhook"),
+    "WebhookSecret": an_object({"secret": _SECRET}),
+    "Replay": an_object({"since": a(TIME, pattern="Z$")}),
+    "Replayed": an_object({"count": {"type": "integer", "minimum": 0}}),
+    "Delivery": an_object(
+        {
+            "message_id": ID,
+            "message": ref("Message"),
+            "status": {"type": "string", "enum": WebhookDelivery.State.values},
+            "attempts": {"type": "integer", "minimum": 0},
+            "last_answer": {"type": "string", "description": "A status, or why there was none."},
+            "delivered_at": or_null(TIME),
+            "next_attempt_at": or_null(TIME),
+        }
+    ),
+    "DeliveryPage": a_page("Delivery"),
+    "Message": an_object(
+        {
+            "type": {"type": "string", "enum": EventType.values},
+            "timestamp": TIME,
+            "data": {"type": "object", "description": "The account’s id and what happened to it."},
         }
     ),
     "Health": an_object({"status": {"type": "string", "enum": ["alive", "ready"]}}),

@@ -1,0 +1,117 @@
+"""What a customer can do about webhooks: say where to, stop, take a new secret, ask again."""
+
+import base64
+import datetime as dt
+import secrets
+from functools import partial
+
+from django.utils import timezone
+
+from accounts import transactions
+from accounts.models import Account, Customer
+from audit.models import Action
+from audit.operations import Origin, record
+from transfers import webhook_targets
+from transfers.models import WebhookDelivery, WebhookEndpoint
+
+OLD_SECRET_HOURS = 24
+
+
+class TooManyEndpoints(Exception):
+    """The customer has as many endpoints as one may have."""
+
+
+def new_secret() -> str:
+    """Return a secret as Standard Webhooks write them."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def create(customer: Customer, url: str, events: list[str], *, origin: Origin) -> WebhookEndpoint:
+    """Tell `url` from now on what happens to the customer's accounts.
+
+    Raises webhook_targets.TargetRefused, TooManyEndpoints.
+    """
+    webhook_targets.check(url)
+    return transactions.run(partial(_create, customer, url, events, origin))
+
+
+def _create(customer, url, events, origin) -> WebhookEndpoint:
+    _locked_accounts(customer)
+    active = customer.webhooks.filter(disabled_at=None)
+    if active.count() >= WebhookEndpoint.MOST:
+        raise TooManyEndpoints(f"At most {WebhookEndpoint.MOST} endpoints.")
+    endpoint = WebhookEndpoint.objects.create(
+        customer=customer,
+        url=url,
+        events=" ".join(dict.fromkeys(events)),
+        secret=new_secret(),
+        created_at=timezone.now(),
+    )
+    customer.accounts.update(has_webhooks=True)
+    _record(endpoint, "created", origin, events=endpoint.events)
+    return endpoint
+
+
+def disable(endpoint: WebhookEndpoint, *, reason: str = "", origin: Origin) -> bool:
+    """Tell the endpoint nothing any more, also of what is waiting; False if it was disabled."""
+    return transactions.run(partial(_disable, endpoint, reason, origin))
+
+
+def _disable(endpoint, reason, origin) -> bool:
+    _locked_accounts(endpoint.customer)
+    active = WebhookEndpoint.objects.filter(customer=endpoint.customer, disabled_at=None)
+    if not active.filter(pk=endpoint.pk).update(disabled_at=timezone.now()):
+        return False
+    waiting = WebhookDelivery.State.WAITING
+    endpoint.deliveries.filter(state=waiting).update(state=WebhookDelivery.State.FAILED)
+    if not active.exists():
+        endpoint.customer.accounts.update(has_webhooks=False)
+    _record(endpoint, "disabled", origin, reason=reason)
+    return True
+
+
+def rotate_secret(endpoint: WebhookEndpoint, *, origin: Origin) -> str:
+    """Return a new secret. For OLD_SECRET_HOURS each message is signed with the old one, too."""
+    return transactions.run(partial(_rotate_secret, endpoint, origin))
+
+
+def _rotate_secret(endpoint, origin) -> str:
+    locked = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
+    locked.old_secret, locked.secret = locked.secret, new_secret()
+    locked.old_secret_until = timezone.now() + dt.timedelta(hours=OLD_SECRET_HOURS)
+    locked.save(update_fields=["old_secret", "secret", "old_secret_until"])
+    _record(locked, "secret rotated", origin)
+    return locked.secret
+
+
+def replay(endpoint: WebhookEndpoint, since: dt.datetime, *, origin: Origin) -> int:
+    """Send again, under their old ids and in order, what was delivered or given up since then;
+    return how many."""
+    return transactions.run(partial(_replay, endpoint, since, origin))
+
+
+def _replay(endpoint, since, origin) -> int:
+    waiting = WebhookDelivery.State.WAITING
+    again = endpoint.deliveries.filter(created_at__gte=since).exclude(state=waiting)
+    count = again.update(
+        state=waiting, attempts=0, next_attempt_at=timezone.now(), delivered_at=None
+    )
+    _record(endpoint, "replayed", origin, count=count)
+    return count
+
+
+def _locked_accounts(customer: Customer) -> None:
+    """Lock the customer's accounts, so that no event is written while who listens changes."""
+    Account.objects.locked(customer.accounts.values_list("pk", flat=True))
+
+
+def _record(endpoint: WebhookEndpoint, change: str, origin: Origin, **details) -> None:
+    record(
+        Action.WEBHOOK_CHANGED,
+        origin,
+        object_type="webhook",
+        object_id=endpoint.public_id,
+        change=change,
+        customer=endpoint.customer.public_id,
+        **details,
+    )
