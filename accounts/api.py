@@ -1,8 +1,11 @@
 """The API around accounts: who am I, what do I own, what may I still send today."""
 
 import datetime as dt
+import hashlib
+import json
 
 from django.shortcuts import get_object_or_404
+from django.utils.http import parse_etags
 from rest_framework import exceptions, permissions, viewsets
 from rest_framework.response import Response
 
@@ -45,16 +48,26 @@ class AccountViewSet(viewsets.ViewSet):
 
     def retrieve(self, request, id):
         """Return one account."""
-        return Response(account_body(visible_account(request, id)))
+        return unless_known(request, account_body(visible_account(request, id)))
 
     def limits(self, request, id):
         """Return the daily limit, what is used of it and when it resets."""
-        return Response(limits_body(visible_account(request, id)))
+        return unless_known(request, limits_body(visible_account(request, id)))
 
 
 def visible_account(request, id: str) -> Account:
     """Return the account that the caller may see. Raises 404 for everything else."""
     return get_object_or_404(Account.objects.visible_to(request.user), public_id=path_id(id))
+
+
+def unless_known(request, body: dict) -> Response:
+    """Return the body with its ETag, or 304 to a caller who has seen the very same before."""
+    digest = hashlib.sha256(json.dumps(body).encode()).hexdigest()
+    headers = {"ETag": f'"{digest[:32]}"'}
+    known = parse_etags(request.headers.get("If-None-Match", ""))
+    if headers["ETag"] in {one.removeprefix("W/") for one in known}:
+        return Response(status=304, headers=headers)
+    return Response(body, headers=headers)
 
 
 class MeViewSet(viewsets.ViewSet):

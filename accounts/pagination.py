@@ -47,14 +47,12 @@ class KeysetPagination(pagination.BasePagination):
         return queryset.model.objects.filter(**{self.name: at}).values(self.key)[:1]
 
     def get_paginated_response(self, data: list) -> Response:
-        """Return the page with links to its neighbours."""
-        return Response(
-            {
-                "next": self.next or None,
-                "previous": self.previous or None,
-                "results": data,
-            }
-        )
+        """Return the page with links to its neighbours, in the body and in a header (RFC 8288)."""
+        links = {"next": self.next or None, "previous": self.previous or None}
+        told = {"next": "next", "previous": "prev"}
+        header = ", ".join(f'<{url}>; rel="{told[name]}"' for name, url in links.items() if url)
+        headers = {"Link": header} if header else {}
+        return Response({**links, "results": data}, headers=headers)
 
     def _limit(self) -> int:
         text = query(self.request, "limit")

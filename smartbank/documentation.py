@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import condition, require_safe
 from drf_spectacular.renderers import OpenApiYamlRenderer
 from rest_framework import exceptions
 
@@ -50,9 +50,10 @@ def _with_code(text: str) -> SafeString:
 
 @csrf_exempt
 @require_safe
+@condition(etag_func=lambda request: f'"{_preferred(request)}-{openapi.digest()}"')
 def schema(request):
     """Answer the OpenAPI document as JSON, or as YAML to `?format=yaml` or who prefers that."""
-    wanted = request.GET.get("format") or _preferred(request)
+    wanted = _preferred(request)
     if wanted not in ("json", "yaml"):
         raise exceptions.ValidationError({"format": "This must be one of json, yaml."})
     if wanted == "json":
@@ -66,6 +67,8 @@ def as_yaml(document: dict) -> bytes:
 
 
 def _preferred(request) -> str:
+    if "format" in request.GET:
+        return request.GET["format"]
     best = request.get_preferred_type(["application/json", "application/yaml"])
     return "yaml" if best == "application/yaml" else "json"
 

@@ -2,25 +2,21 @@
 
 import re
 
-from django.db.models import Q
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework import exceptions, viewsets
 from rest_framework.response import Response
 
 from accounts import bank_day, money, throttles
-from accounts.api import visible_account
-from accounts.models import Account, Customer, Scope
+from accounts.api import unless_known, visible_account
+from accounts.models import Customer, Scope
 from accounts.pagination import KeysetPagination
 from accounts.serializers import (
     path_id,
-    query_choice,
-    query_date,
-    query_id,
     read_body,
 )
 from audit.operations import Origin
-from transfers import payments, quotes, receipts, wording
+from transfers import filters, payments, quotes, receipts, wording
 from transfers.models import LedgerEntry, Transfer
 from transfers.orders import Outcome, Refusal
 from transfers.serializers import (
@@ -98,21 +94,13 @@ class TransferViewSet(viewsets.GenericViewSet):
 
     def retrieve(self, request, id):
         """Return one transfer, to its sender, its receiver and staff."""
-        return Response(transfer_body(visible_transfer(request, id), request.user))
+        return unless_known(request, transfer_body(visible_transfer(request, id), request.user))
 
     def list(self, request):
-        """List the caller's transfers, filtered by account, direction and status."""
+        """List the caller's transfers, as far as they are asked for."""
         transfers = Transfer.objects.visible_to(request.user).with_parties()
-        mine = Account.objects.visible_to(request.user)
-        if account_id := query_id(request, "account_id"):
-            mine = [get_object_or_404(mine, public_id=account_id)]
-            transfers = transfers.filter(Q(from_account__in=mine) | Q(to_account__in=mine))
-        if direction := query_choice(request, "direction", ["in", "out"]):
-            side = "to_account" if direction == "in" else "from_account"
-            transfers = transfers.filter(**{f"{side}__in": mine})
-        if status := query_choice(request, "status", Transfer.Status.values):
-            transfers = transfers.filter(status=status)
-        page = self.paginate_queryset(transfers.prefetch_related("entries"))
+        found = filters.transfers(request, transfers.prefetch_related("entries"))
+        page = self.paginate_queryset(found)
         return self.get_paginated_response([transfer_body(one, request.user) for one in page])
 
     def receipt(self, request, id):
@@ -136,21 +124,14 @@ class EntryViewSet(viewsets.GenericViewSet):
     pagination_class = EntryPagination
 
     def list(self, request, id):
-        """List what happened to the account, newest first, between two bank dates inclusive."""
+        """List what happened to the account, newest first, as far as it is asked for."""
         account = visible_account(request, id)
         if request.user.is_staff and not request.user.has_perm("transfers.view_ledgerentry"):
             raise exceptions.NotFound()
-        since, until = query_date(request, "since"), query_date(request, "until")
-        if since and until and until < since:
-            raise exceptions.ValidationError({"until": "This must not be before since."})
         entries = LedgerEntry.objects.filter(account=account).select_related(
             "transfer__from_account__customer", "transfer__to_account__customer"
         )
-        if since:
-            entries = entries.filter(bank_date__gte=since)
-        if until:
-            entries = entries.filter(bank_date__lte=until)
-        page = self.paginate_queryset(entries)
+        page = self.paginate_queryset(filters.entries(request, entries, account.currency))
         return self.get_paginated_response([entry_body(one, account.currency) for one in page])
 
 

@@ -4,6 +4,7 @@
 real answers that a test records, and the catalogue of errors is the one that answers are made from.
 """
 
+import hashlib
 import json
 from functools import cache
 from pathlib import Path
@@ -13,7 +14,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 
 from smartbank.catalogue import PROBLEMS
-from smartbank.openapi.operations import OPERATIONS, TAGS, Operation
+from smartbank.openapi.operations import IF_NONE_MATCH, OPERATIONS, TAGS, Operation
 from smartbank.openapi.schemas import ID, SCHEMAS, ref
 
 HEADERS = {
@@ -97,6 +98,12 @@ def document() -> dict:
     return SchemaGenerator().get_schema(request=None, public=True)
 
 
+@cache
+def digest() -> str:
+    """Return what changes with the document."""
+    return hashlib.sha256(json.dumps(document()).encode()).hexdigest()[:32]
+
+
 def complete(result: dict, generator, request, public) -> dict:
     """Add what no REST framework view answers, in the table's order (spectacular's hook)."""
     paths = {}
@@ -131,6 +138,12 @@ def as_openapi(path: str, operation: Operation, scope: str) -> dict:
         else [{"token": [scope] * bool(scope)}, {"session": []}],
         "responses": {str(operation.status): _success(operation)} | _problems(path, operation),
     }
+    if operation.is_conditional:
+        made["parameters"].append(IF_NONE_MATCH)
+        made["responses"]["304"] = {
+            "description": "Nothing has changed since the answer with that ETag.",
+            "headers": _headers("X-Request-ID", "ETag"),
+        }
     if operation.body:
         content = {"schema": ref(operation.body)}
         if recorded := examples().get(operation.name, {}).get("request"):
@@ -140,10 +153,12 @@ def as_openapi(path: str, operation: Operation, scope: str) -> dict:
 
 
 def _success(operation: Operation) -> dict:
-    response = {
-        "description": "Done.",
-        "headers": _headers("X-Request-ID", *operation.answers_with),
-    }
+    headers = ["X-Request-ID", *operation.answers_with]
+    if operation.answer.endswith("Page"):
+        headers.append("Link")
+    if operation.is_conditional:
+        headers.append("ETag")
+    response = {"description": "Done.", "headers": _headers(*headers)}
     if operation.answer:
         content = {"schema": ref(operation.answer)}
         if recorded := examples().get(operation.name, {}).get("answer"):

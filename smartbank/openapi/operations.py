@@ -7,7 +7,7 @@ scope that a token needs from the view, errors from the catalogue.
 from dataclasses import dataclass
 
 from accounts.pagination import DEFAULT_LIMIT, MAX_LIMIT
-from smartbank.openapi.schemas import DATE, ID, STATUS
+from smartbank.openapi.schemas import AMOUNT, CURRENCY, DATE, ID, STATUS
 
 ACCOUNTS, TRANSFERS, CALLER, DOCS = "Accounts", "Transfers", "Who is calling", "About the API"
 WEBHOOKS = "Webhooks"
@@ -31,6 +31,7 @@ class Operation:
     links: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()  # beyond those that every such operation has
     is_public: bool = False
+    is_conditional: bool = False
 
 
 def parameter(name: str, schema: dict, description: str, where: str = "query") -> dict:
@@ -45,6 +46,16 @@ _PAGES = (
         "How many rows a page has.",
     ),
     parameter("cursor", {"type": "string"}, "Where a page begins: from `next` or `previous`."),
+)
+_FILTERS = (
+    parameter("since", DATE, "From this day of the bank on."),
+    parameter("until", DATE, "Up to this day of the bank, itself included."),
+    parameter("direction", {"type": "string", "enum": ["in", "out"]}, "Only what came, or went."),
+    parameter("min_amount", AMOUNT, "Only of at least this amount."),
+    parameter("max_amount", AMOUNT, "Only of at most this amount."),
+)
+IF_NONE_MATCH = parameter(
+    "If-None-Match", {"type": "string"}, "The ETag of an answer that you have.", "header"
 )
 IDEMPOTENCY_KEY = parameter(
     "Idempotency-Key",
@@ -101,23 +112,24 @@ OPERATIONS = {
         links=("account", "limits", "entries"),
     ),
     ("GET", "/accounts/{id}"): Operation(
-        tag=ACCOUNTS, name="readAccount", summary="One account", answer="Account"
+        tag=ACCOUNTS,
+        name="readAccount",
+        summary="One account",
+        answer="Account",
+        is_conditional=True,
     ),
     ("GET", "/accounts/{id}/limits"): Operation(
         tag=ACCOUNTS,
         name="readLimits",
         summary="What may still be sent today",
         answer="Limits",
+        is_conditional=True,
     ),
     ("GET", "/accounts/{id}/entries"): Operation(
         tag=ACCOUNTS,
         name="listEntries",
         summary="What happened to an account, newest first",
-        query=(
-            *_PAGES,
-            parameter("since", DATE, "From this day of the bank on."),
-            parameter("until", DATE, "Up to this day of the bank, itself included."),
-        ),
+        query=(*_PAGES, *_FILTERS),
         answer="EntryPage",
     ),
     ("POST", "/transfers"): Operation(
@@ -145,11 +157,8 @@ OPERATIONS = {
         query=(
             *_PAGES,
             parameter("account_id", ID, "Only those of this account."),
-            parameter(
-                "direction",
-                {"type": "string", "enum": ["in", "out"]},
-                "Only what came in, or went out.",
-            ),
+            *_FILTERS,
+            parameter("currency", CURRENCY, "Only of this currency, in which amounts are meant."),
             parameter("status", STATUS, "Only those of this status."),
         ),
         answer="TransferPage",
@@ -168,6 +177,7 @@ OPERATIONS = {
         name="readTransfer",
         summary="One transfer, as its sender or its receiver sees it",
         answer="Transfer",
+        is_conditional=True,
     ),
     ("POST", "/transfers/{id}/receipt"): Operation(
         tag=TRANSFERS,
@@ -252,6 +262,7 @@ OPERATIONS = {
             ),
         ),
         answer="Schema",
+        is_conditional=True,
         is_public=True,
     ),
 }

@@ -1,0 +1,85 @@
+"""What lists of transfers and entries can be asked for. What is known and wrong is 400."""
+
+from django.db.models import Q, QuerySet
+from django.shortcuts import get_object_or_404
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+
+from accounts import money
+from accounts.models import Account
+from accounts.serializers import query, query_choice, query_date, query_id
+from transfers.models import Transfer
+from transfers.serializers import check_amount
+
+
+def transfers(request: Request, found: QuerySet) -> QuerySet:
+    """Return those of the transfers that the caller asks for: by account, direction, status, bank
+    dates and amounts."""
+    mine, currency = Account.objects.visible_to(request.user), query(request, "currency")
+    if currency is not None and currency not in money.EXPONENTS:
+        raise ValidationError({"currency": "This is not a currency that we know."})
+    if account_id := query_id(request, "account_id"):
+        account = get_object_or_404(mine, public_id=account_id)
+        mine = [account]
+        found = found.filter(Q(from_account=account) | Q(to_account=account))
+        currency = currency or account.currency
+    if direction := _direction(request):
+        side = "to_account" if direction == "in" else "from_account"
+        found = found.filter(**{f"{side}__in": mine})
+    if status := query_choice(request, "status", Transfer.Status.values):
+        found = found.filter(status=status)
+    if query(request, "currency"):
+        found = found.filter(currency=currency)
+    least, most = _amounts(request, currency)
+    if least is not None or most is not None:
+        found = found.filter(currency=currency)  # 100 yen are not 100 paise
+    if least is not None:
+        found = found.filter(amount_minor__gte=least)
+    if most is not None:
+        found = found.filter(amount_minor__lte=most)
+    return _between_dates(request, found)
+
+
+def entries(request: Request, found: QuerySet, currency: str) -> QuerySet:
+    """Return those of an account's entries that the caller asks for: by direction, bank dates and
+    amounts, which count without their sign."""
+    direction = _direction(request)
+    least, most = _amounts(request, currency)
+    comes, goes = Q(amount_minor__gt=0), Q(amount_minor__lt=0)
+    if least is not None:
+        comes, goes = comes & Q(amount_minor__gte=least), goes & Q(amount_minor__lte=-least)
+    if most is not None:
+        comes, goes = comes & Q(amount_minor__lte=most), goes & Q(amount_minor__gte=-most)
+    if direction or least is not None or most is not None:
+        found = found.filter({"in": comes, "out": goes}.get(direction, comes | goes))
+    return _between_dates(request, found)
+
+
+def _direction(request: Request) -> str | None:
+    return query_choice(request, "direction", ["in", "out"])
+
+
+def _between_dates(request: Request, found: QuerySet) -> QuerySet:
+    since, until = query_date(request, "since"), query_date(request, "until")
+    if since and until and until < since:
+        raise ValidationError({"until": "This must not be before since."})
+    if since:
+        found = found.filter(bank_date__gte=since)
+    if until:
+        found = found.filter(bank_date__lte=until)
+    return found
+
+
+def _amounts(request: Request, currency: str | None) -> tuple[int | None, int | None]:
+    bounds = []
+    for name in ("min_amount", "max_amount"):
+        text = query(request, name)
+        if text is not None and currency is None:
+            raise ValidationError({name: "Say of which currency or account_id."})
+        bounds.append(
+            None if text is None else check_amount(name, text, currency, zero_allowed=True)
+        )
+    least, most = bounds
+    if least is not None and most is not None and most < least:
+        raise ValidationError({"max_amount": "This must not be below min_amount."})
+    return least, most
