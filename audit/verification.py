@@ -68,7 +68,7 @@ class Verification:
             if row.sequence != sequence:
                 yield f"{place} {sequence} is missing"
                 sequence = row.sequence
-            if wrong := _wrong_tag(row):
+            if wrong := wrong_tag(row):
                 yield f"{place} {sequence} {wrong}"
             if not _follows(row, previous):
                 yield f"{place} {sequence} does not follow the row before it"
@@ -116,7 +116,7 @@ class Verification:
                     continue
                 if row.account_id is not None:
                     yield f"audit row with id {row.id} is about an account and in no chain"
-                elif wrong := _wrong_tag(row):
+                elif wrong := wrong_tag(row):
                     yield f"audit row with id {row.id} {wrong}"
             self.progress("rows outside chains", last)
 
@@ -154,7 +154,7 @@ def _wrong_with(seal: Seal) -> Iterator[str]:
         yield f"seal {seal.number} is not signed by the bank"
 
 
-def _wrong_tag(row) -> str | None:
+def wrong_tag(row) -> str | None:
     """Return why the row cannot be what the bank wrote, or None."""
     try:
         key = keys.of(row.epoch)

@@ -139,6 +139,14 @@ PROBLEMS = {
         "Read the transfer: its `receipt` says what stands.",
         "This receipt was already given with another amount.",
     ),
+    "proof_not_possible": Problem(
+        409,
+        "This transfer cannot be proved",
+        "It is not completed, it is older than the proofs of the audit log, or the bank’s own "
+        "records of it disagree, so that nothing is signed.",
+        "Read the transfer. If it is completed and not old, tell the bank the `request_id`.",
+        "This transfer is older than the proofs of the audit log.",
+    ),
     # 413, 415, 422
     "payload_too_large": Problem(
         413,

@@ -9,6 +9,7 @@ from django.views.i18n import set_language
 from accounts import api as accounts
 from accounts import token_pages
 from accounts import views as account_pages
+from audit import api as audit
 from smartbank import documentation, health, problems
 from transfers import api as transfers
 from transfers import send_views as send_pages
@@ -47,6 +48,12 @@ api = [
     path("webhooks/<str:id>/secret", webhooks.WebhookViewSet.as_view({"post": "secret"})),
     path("webhooks/<str:id>/replay", webhooks.WebhookViewSet.as_view({"post": "replay"})),
     path("webhooks/<str:id>/deliveries", webhooks.DeliveryViewSet.as_view({"get": "list"})),
+    path(
+        "transfers/<str:id>/proof",
+        transfers.TransferViewSet.as_view({"get": "proof"}),
+        name="proof",
+    ),
+    path("audit/key", audit.KeyViewSet.as_view({"get": "retrieve"})),
     path("schema", documentation.schema),
     path("healthz", health.healthz),
     path("readyz", health.readyz),

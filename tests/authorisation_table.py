@@ -42,6 +42,8 @@ route                    method  str ina exp rev  own rec oth  cle tel man aud a
 /webhooks/<id>/secret    POST    401 401 401 401  200 404 404  404 404 404 404 404
 /webhooks/<id>/replay    POST    401 401 401 401  200 404 404  404 404 404 404 404
 /webhooks/<id>/deliveries GET    401 401 401 401  200 404 404  404 404 404 404 404
+/transfers/<id>/proof    GET     401 401 401 401  200 200 404  404 200 200 200 200
+/audit/key               GET     200 200 200 200  200 200 200  200 200 200 200 200
 /schema                  GET     200 200 200 200  200 200 200  200 200 200 200 200
 /healthz                 GET     200 200 200 200  200 200 200  200 200 200 200 200
 /readyz                  GET     200 200 200 200  200 200 200  200 200 200 200 200

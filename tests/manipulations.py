@@ -52,11 +52,11 @@ def sql(*statements: str) -> Callable[[Names], None]:
 
 @contextmanager
 def as_administrator():
-    """Take down the triggers and foreign keys while the block runs."""
+    """Take down the triggers and foreign keys while the block runs; yield a cursor."""
     for table in APPEND_ONLY_TABLES:
         append_only.unprotect(table)
-    with connection.constraint_checks_disabled():
-        yield
+    with connection.constraint_checks_disabled(), connection.cursor() as cursor:
+        yield cursor
     for table in APPEND_ONLY_TABLES:
         append_only.protect(table)
 

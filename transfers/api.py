@@ -16,7 +16,7 @@ from accounts.serializers import (
     read_body,
 )
 from audit.operations import Origin
-from transfers import filters, payments, quotes, receipts, wording
+from transfers import filters, payments, proofs, quotes, receipts, wording
 from transfers.models import LedgerEntry, Transfer
 from transfers.orders import Outcome, Refusal
 from transfers.serializers import (
@@ -50,6 +50,13 @@ class ReceiptNotPossible(exceptions.APIException):
     default_code = "receipt_not_possible"
 
 
+class ProofNotPossible(exceptions.APIException):
+    """409: there is nothing to prove the transfer with."""
+
+    status_code = 409
+    default_code = "proof_not_possible"
+
+
 class EntryPagination(KeysetPagination):
     """Entries by their sequence in the account."""
 
@@ -65,6 +72,7 @@ class TransferViewSet(viewsets.GenericViewSet):
         "create": Scope.TRANSFERS_WRITE,
         "quote": Scope.TRANSFERS_WRITE,
         "receipt": Scope.TRANSFERS_WRITE,
+        "proof": Scope.TRANSFERS_READ,
     }
     pagination_class = KeysetPagination
 
@@ -115,6 +123,16 @@ class TransferViewSet(viewsets.GenericViewSet):
         except receipts.ReceiptNotPossible as error:
             raise ReceiptNotPossible(str(error)) from None
         return Response(transfer_body(transfer, request.user))
+
+    def proof(self, request, id):
+        """Return the signed receipt, by the audit log of the caller's own account."""
+        transfer = visible_transfer(request, id)
+        ends = transfer.from_account, transfer.to_account
+        own = next((one for one in ends if is_owner(request.user, one)), transfer.from_account)
+        try:
+            return Response(proofs.of(transfer, own))
+        except proofs.ProofNotPossible as error:
+            raise ProofNotPossible(str(error)) from None
 
 
 class EntryViewSet(viewsets.GenericViewSet):

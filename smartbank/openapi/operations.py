@@ -235,6 +235,23 @@ OPERATIONS = {
         query=_PAGES,
         answer="DeliveryPage",
     ),
+    ("GET", "/transfers/{id}/proof"): Operation(
+        tag=TRANSFERS,
+        name="readProof",
+        summary="A receipt that anybody can check",
+        description="Signed by the bank, with the place of its row in the audit log of the "
+        "caller’s account and, once there is one, the way from there to a seal. "
+        "docs/verify_receipt.py checks it offline, with the answer of `GET /audit/key`.",
+        answer="Proof",
+        problems=("proof_not_possible",),
+    ),
+    ("GET", "/audit/key"): Operation(
+        tag=DOCS,
+        name="readAuditKeys",
+        summary="The public keys that check receipts and seals, the one in use first",
+        answer="AuditKeys",
+        is_public=True,
+    ),
     ("GET", "/healthz"): Operation(
         tag=DOCS,
         name="readHealth",

@@ -50,6 +50,11 @@ ID = {
     "pattern": "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
     "description": "A UUID in lower case.",
 }
+_HASH = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_SIGNATURE = {
+    "key_id": {"type": "string", "description": "Which key of `GET /audit/key` checks it."},
+    "signature": {"type": "string", "pattern": "^[0-9a-f]{128}$", "description": "Ed25519."},
+}
 TIME = {"type": "string", "format": "date-time", "description": "RFC 3339 in UTC."}
 DATE = {"type": "string", "format": "date", "description": "A day of the bank."}
 AMOUNT = {
@@ -297,6 +302,72 @@ SCHEMAS = {
             "type": {"type": "string", "enum": EventType.values},
             "timestamp": TIME,
             "data": {"type": "object", "description": "The account’s id and what happened to it."},
+        }
+    ),
+    "Proof": an_object(
+        {
+            "receipt": an_object(
+                {
+                    "transfer_id": ID,
+                    "status": STATUS,
+                    "from_account_id": ID,
+                    "to_account_id": ID,
+                    "amount": AMOUNT,
+                    "currency": CURRENCY,
+                    "reference": {"type": "string"},
+                    "failure_code": {"type": ["string", "null"]},
+                    "created_at": TIME,
+                    "completed_at": or_null(TIME),
+                    "account_id": a(ID, description="In whose chain of audit rows it stands."),
+                    "sequence": {"type": "integer", "minimum": 1},
+                    "previous_link": _HASH,
+                    "tag": _HASH,
+                    "link": a(_HASH, description="SHA-256 of `previous_link` and `tag`."),
+                }
+            ),
+            **_SIGNATURE,
+            "seal": or_null(ref("SealOfProof")),
+        }
+    ),
+    "SealOfProof": an_object(
+        {
+            "number": {"type": "integer", "minimum": 1},
+            "sealed_at": TIME,
+            "count": {"type": "integer", "minimum": 1, "description": "Leaves of its tree."},
+            "root": _HASH,
+            "previous": a(_HASH, description="Hash of the seal before."),
+            **_SIGNATURE,
+            "account": an_object(
+                {
+                    "account_id": ID,
+                    "sequence": {"type": "integer", "minimum": 1},
+                    "link": a(_HASH, description="Where the chain ended when it was sealed."),
+                }
+            ),
+            "tags": {
+                "type": "array",
+                "items": _HASH,
+                "description": "Of the rows after the receipt’s, up to there.",
+            },
+            "path": {
+                "type": "array",
+                "items": an_object({"left": _HASH, "right": _HASH}, ("left", "right")),
+                "description": "What the leaf is hashed with, in turn, up to the root.",
+            },
+        }
+    ),
+    "AuditKeys": an_object(
+        {
+            "keys": {
+                "type": "array",
+                "items": an_object(
+                    {
+                        "id": {"type": "string"},
+                        "algorithm": {"type": "string", "enum": ["Ed25519"]},
+                        "public_key": _HASH,
+                    }
+                ),
+            }
         }
     ),
     "Health": an_object({"status": {"type": "string", "enum": ["alive", "ready"]}}),

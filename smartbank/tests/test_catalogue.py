@@ -5,8 +5,10 @@ from django.db import OperationalError
 
 from accounts import operations
 from accounts.tests.browsing import visit
+from audit.models import AuditLog
 from conftest import Api
 from smartbank.catalogue import PROBLEMS
+from transfers import proofs
 
 UNKNOWN_ID = "01890000-0000-7000-8000-000000000000"
 
@@ -40,6 +42,12 @@ def provoke(reena, rahul, meera, anita, make_customer, teller, settings, monkeyp
         rahul.api.post(path, {"received_amount": "1.00"})
         return rahul.api.post(path, {"received_amount": "2.00"})
 
+    def proof_of_an_old_transfer():
+        transfer_id = reena.send(rahul, "1.00").json()["id"]
+        old = AuditLog(object_id=transfer_id, details={})
+        monkeypatch.setattr(proofs.AuditLog.objects, "filter", lambda **names: [old])
+        return reena.api.get(f"/transfers/{transfer_id}/proof")
+
     def guessing():
         settings.SIGN_IN_FAILURES = 1
         for _ in range(2):
@@ -60,6 +68,7 @@ def provoke(reena, rahul, meera, anita, make_customer, teller, settings, monkeyp
         "not_acceptable": lambda: reena.api.get("/me", Accept="text/html"),
         "account_not_active": to_a_frozen_account,
         "receipt_not_possible": another_receipt,
+        "proof_not_possible": proof_of_an_old_transfer,
         "payload_too_large": lambda: reena.api.post("/transfers", raw=b" " * 65_537),
         "unsupported_media_type": lambda: reena.api.post(
             "/transfers", raw=b"{}", content_type="text/plain"
