@@ -315,7 +315,7 @@ def key_looked_up_before_the_lock(patch):
     locked, under_keys, post = (
         AccountQuerySet.locked,
         operations._transfers_under_keys,
-        operations._post,
+        operations.carry_out,
     )
 
     def late(self, ids):
@@ -328,7 +328,7 @@ def key_looked_up_before_the_lock(patch):
 
     patch.setattr(AccountQuerySet, "locked", late)
     patch.setattr(operations, "_transfers_under_keys", lambda orders: early.known)
-    patch.setattr(operations, "_post", begin)
+    patch.setattr(operations, "carry_out", begin)
 
 
 @pytest.mark.parametrize(
