@@ -51,9 +51,10 @@ def private_server() -> Server:
 
 
 @contextmanager
-def connected_to(server: Server) -> Iterator[None]:
-    """Have the code in this thread work on that server's database while the block runs."""
-    config = environ.Env.db_url_config(server.url(DATABASE))
+def connected_to(server: Server, url: str = "") -> Iterator[None]:
+    """Have the code in this thread work on that server's database while the block runs, as the
+    user of `url` if that is given."""
+    config = environ.Env.db_url_config(url or server.url(DATABASE))
     ours = connections["default"]
     options = {**ours.settings_dict["OPTIONS"], **config.pop("OPTIONS", {})}
     other = type(ours)({**ours.settings_dict, **config, "OPTIONS": options}, "default")
