@@ -188,6 +188,11 @@ class AccountAdmin(ReadOnlyAdmin):
                 view(staff_views.Freeze.as_view()),
                 name="accounts_account_freeze",
             ),
+            path(
+                "<int:account_id>/verify/",
+                view(staff_views.Verify.as_view()),
+                name="accounts_account_verify",
+            ),
             *super().get_urls(),
         ]
 

@@ -6,6 +6,7 @@ a transaction which an operation could neither retry nor commit.
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.forms import Form
 from django.http import HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -14,7 +15,11 @@ from django.views.generic import FormView
 from accounts import money, operations, tokens
 from accounts.models import Account, ApiToken, Customer
 from accounts.staff_forms import OpenAccountForm, OpenCustomerForm, ReasonForm
-from audit.operations import Origin
+from audit.models import Action
+from audit.operations import Origin, record
+from audit.verification import End, Verification
+
+NEWEST = 50_000  # audit rows of an account that one request verifies: some seconds' work
 
 
 class NotDone(Exception):
@@ -123,6 +128,45 @@ class AccountOperation(Operation):
     def page(self):
         """Return the account's page."""
         return reverse("admin:accounts_account_change", args=[self.subject.pk])
+
+
+class Verify(AccountOperation):
+    """Proves the account's chain of audit rows. It changes nothing, and leaves an audit row."""
+
+    permission = "audit.view_auditlog"
+    title = "Verify the audit log of this account"
+    button = "Verify"
+    form_class = Form
+    explanation = (
+        f"Proves that the newest {NEWEST:,} audit rows of this account are as they were written, "
+        "that none is missing, and that they fit what was sealed."
+    )
+
+    def find(self, account_id):
+        """Return the account, also one of the bank's own."""
+        return get_object_or_404(Account.objects.select_related("customer"), pk=account_id)
+
+    def owner_id(self):
+        """Return nobody: who may read the audit log may verify it."""
+        return None
+
+    def carry_out(self, data, origin):
+        """Verify it. Raises NotDone with what is wrong."""
+        account = self.subject
+        end = End(account.pk, account.number, account.audit_sequence, account.audit_head)
+        verification = Verification()
+        wrong = next(verification.differences_of(end, NEWEST), None)
+        record(
+            Action.AUDIT_FOUND_WRONG if wrong else Action.AUDIT_VERIFIED,
+            origin,
+            object_type="account",
+            object_id=account.public_id,
+            **dict(verification.rows),
+            **({"wrong": wrong} if wrong else {}),
+        )
+        if wrong:
+            raise NotDone(f"The audit log is wrong: {wrong}.")
+        return f"The audit log of this account is right: {verification.rows['audit rows']} rows."
 
 
 class Freeze(AccountOperation):

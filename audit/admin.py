@@ -6,18 +6,23 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import OuterRef, Q, QuerySet, Subquery
-from django.http import Http404
-from django.urls import reverse
+from django.http import Http404, HttpResponseRedirect, StreamingHttpResponse
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.text import Truncator
+from django.views.decorators.http import require_POST
 
-from audit.models import AuditLog
+from audit import export
+from audit.models import Action, AuditLog, Seal
+from audit.operations import WHOLE_LOG, Origin, record
 
 NOTHING = "-"  # an empty cell, as Django writes it
 
@@ -160,9 +165,14 @@ def time_column(attribute: str, label: str):
     @admin.display(description=label)
     def column(self, row) -> str:
         moment = getattr(row, attribute)
-        return f"{moment.astimezone(bank_zone()):%Y-%m-%d %H:%M:%S}" if moment else NOTHING
+        return bank_time(moment) if moment else NOTHING
 
     return column
+
+
+def bank_time(moment: dt.datetime) -> str:
+    """Return a moment to the second, in the bank's time zone."""
+    return f"{moment.astimezone(bank_zone()):%Y-%m-%d %H:%M:%S}"
 
 
 def link(page: str, text: object, *args, **query):
@@ -182,6 +192,24 @@ def with_actors(rows: QuerySet[AuditLog]) -> QuerySet[AuditLog]:
     return rows.annotate(actor_name=Subquery(users.values("username")[:1]))
 
 
+def last_verification() -> dict[str, object] | None:
+    """Return when the whole log was last verified, and what was found."""
+    said = AuditLog.objects.filter(
+        action__in=[Action.AUDIT_VERIFIED, Action.AUDIT_FOUND_WRONG], object_type=WHOLE_LOG
+    )
+    row = said.order_by("-created_at", "-id").first()
+    if row is None:
+        return None
+    wrong = row.details.get("wrong")
+    return {"at": bank_time(row.created_at), "is_wrong": bool(wrong), "wrong": wrong}
+
+
+def last_seal() -> dict[str, object] | None:
+    """Return when the chains were last sealed, and the number of that seal."""
+    seal = Seal.objects.order_by("number").last()
+    return {"at": bank_time(seal.sealed_at), "number": seal.number} if seal else None
+
+
 class AuditLogAdmin(ReadOnlyAdmin):
     """Who did what, when, to which account, in which request.
 
@@ -189,7 +217,8 @@ class AuditLogAdmin(ReadOnlyAdmin):
     `account`, and finds rows by it.
     """
 
-    list_display = ("at", "action", "actor", "account", "object", "why", "request", "ip")
+    change_list_template = "admin/audit/auditlog/change_list.html"
+    list_display = ("at", "action", "actor", "account", "place", "object", "why", "request", "ip")
     list_display_links = ("at",)
     list_filter = ("action", MomentPeriodFilter)
     ordering = ("-created_at", "-id")  # as every index of the table ends
@@ -197,6 +226,7 @@ class AuditLogAdmin(ReadOnlyAdmin):
     fields = (
         *("at", "action", "actor", "account", "object", "object_id"),
         *("request_id", "request", "ip", "all_details"),
+        *("place", "epoch", "tag", "link"),
     )
 
     at = time_column("created_at", "when")
@@ -204,6 +234,39 @@ class AuditLogAdmin(ReadOnlyAdmin):
     def get_queryset(self, request):
         """Return the rows with their actors' names."""
         return with_actors(super().get_queryset(request))
+
+    def get_urls(self):
+        """Return the pages, with the export."""
+        view = self.admin_site.admin_view(require_POST(self.export))
+        return [path("export/", view, name="audit_auditlog_export"), *super().get_urls()]
+
+    def changelist_view(self, request, extra_context=None):
+        """Show the list under what is known of its being right."""
+        known = {"verified": last_verification(), "sealed": last_seal()}
+        return super().changelist_view(request, {**known, **(extra_context or {})})
+
+    def export(self, request):
+        """Send the rows that the list would show as CSV, and audit that. What was searched for is
+        not told: it may be somebody's name."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            rows = self.get_changelist_instance(request).get_queryset(request)
+        except IncorrectLookupParameters:
+            return HttpResponseRedirect(reverse("admin:audit_auditlog_changelist"))
+        record(
+            Action.AUDIT_EXPORTED,
+            Origin.of(request),
+            object_type=WHOLE_LOG,
+            object_id="",
+            filters={name: text for name, text in request.GET.items() if name != SEARCH_VAR},
+            searched=bool(request.GET.get(SEARCH_VAR)),
+        )
+        return StreamingHttpResponse(
+            export.lines(rows),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": 'attachment; filename="audit_log.csv"'},
+        )
 
     def matching(self, term):
         """Find by request, by object or by who did it."""
@@ -216,6 +279,11 @@ class AuditLogAdmin(ReadOnlyAdmin):
         if row.actor_id is None:
             return NOTHING
         return link("audit_auditlog_changelist", row.actor_name, actor_id=row.actor_id)
+
+    @admin.display(description="chain")
+    def place(self, row) -> str:
+        """Show the row's place in the chain of its account."""
+        return NOTHING if row.sequence is None else f"#{row.sequence}"
 
     @admin.display
     def object(self, row):

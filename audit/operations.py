@@ -9,6 +9,8 @@ from django.utils import timezone
 from audit import chain
 from audit.models import AuditLog, Chained
 
+WHOLE_LOG = "audit log"  # the object of what is done with all of it
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:

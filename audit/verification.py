@@ -42,10 +42,14 @@ class Verification:
         yield from self._outside_chains()
         yield from self._seals(file)
 
-    def differences_of(self, end: End) -> Iterator[str]:
-        """Yield a sentence for each wrong row of one account's chain."""
-        one = Q(account_id=end.account_id)
-        yield from self._chain(end, self._rows(one), _in_turn(SealedHead.objects.filter(one)))
+    def differences_of(self, end: End, newest: int) -> Iterator[str]:
+        """Yield a sentence for each wrong row among the newest rows of one account's chain, up to
+        that end: what comes after it was written meanwhile. Needs no snapshot."""
+        start = max(0, end.sequence - newest)
+        before = AuditLog.objects.filter(account_id=end.account_id, sequence=start).first()
+        span = Q(account_id=end.account_id, sequence__gt=start, sequence__lte=end.sequence)
+        sealed = _in_turn(SealedHead.objects.filter(span))
+        yield from self._chain(end, self._rows(span), sealed, before)
 
     # --- Chains ----------------------------------------------------------------------------------
 
@@ -58,9 +62,11 @@ class Verification:
             yield from self._chain(end, *of_account)
         yield from _strangers(rows, sealed, None)
 
-    def _chain(self, end: End, rows: Iterator, sealed: Iterator) -> Iterator[str]:
-        """Yield what is wrong with one chain and with what was sealed of it."""
-        sequence, previous = 0, FIRST_LINK
+    def _chain(
+        self, end: End, rows: Iterator, sealed: Iterator, before: AuditLog | None = None
+    ) -> Iterator[str]:
+        """Yield what is wrong with one chain, after the row `before`, and what was sealed of it."""
+        sequence, previous = (before.sequence, before.link) if before else (0, FIRST_LINK)
         head = next(sealed, None)
         for row in rows:
             sequence += 1

@@ -105,6 +105,8 @@ route                           method    out     cle    tel    man    aud    ad
 /admin/auth/                    GET,POST  login   404    404    404    200    200
 /admin/office/                  GET,POST  login   404    200    200    200    200
 /admin/transfers/               GET,POST  login   404    200    200    200    200
+/admin/audit/auditlog/export/   GET       login   405    405    405    405    405
+/admin/audit/auditlog/export/   POST      login   403    403    200    200    200
 /admin/auth/user/<id>/history/  GET,POST  login   403    403    403    200    200
 /admin/auth/group/<id>/history/ GET,POST  login   403    403    403    200    200
 /admin/*                        GET,POST  login   404    404    404    404    404
@@ -117,6 +119,7 @@ route                                         cle  tel  man  aud  adm
 /admin/accounts/customer/open/                no   yes  yes  no   yes
 /admin/accounts/customer/<id>/open-account/   no   yes  yes  no   yes
 /admin/accounts/account/<id>/freeze/          no   yes  yes  no   yes
+/admin/accounts/account/<id>/verify/          no   no   yes  yes  yes
 /admin/accounts/apitoken/<id>/revoke/         no   no   yes  no   yes
 /admin/office/approvalrequest/deposit/<id>/   no   yes  yes  no   yes
 /admin/office/approvalrequest/withdraw/<id>/  no   yes  yes  no   yes

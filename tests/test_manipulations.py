@@ -4,7 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts import operations
-from audit.models import Action, AuditLog, Seal
+from audit.models import FIRST_LINK, Action, AuditLog, Seal
 from tests.manipulations import MANIPULATIONS, Names, as_administrator
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -53,3 +53,19 @@ def test_it_is_found_and_named(bank, exported, manipulation):
     told = AuditLog.objects.latest("pk")
     assert told.action == Action.AUDIT_FOUND_WRONG
     assert str(found.value) == f"The audit log is wrong. {told.details['wrong']}."
+
+
+def test_what_is_older_than_the_chains_is_counted_and_what_follows_is_chained(
+    reena, rahul, exported, capsys
+):
+    """A bank as the migration finds it: rows without a tag, accounts without a chain."""
+    with as_administrator() as cursor:
+        cursor.execute("UPDATE audit_logs SET sequence = NULL, epoch = NULL, tag = '', link = ''")
+        old = cursor.rowcount
+        cursor.execute(f"UPDATE accounts SET audit_sequence = 0, audit_head = '{FIRST_LINK}'")
+    call_command("seal", to=exported)
+    reena.send(rahul, "1.00")
+    call_command("seal", to=exported)
+    call_command("verify_audit", seals=exported)
+    told = capsys.readouterr().out
+    assert f"The audit log is right: 2 rows in 2 chains, 0 of no account, {old} older" in told

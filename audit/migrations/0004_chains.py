@@ -2,6 +2,16 @@
 
 from django.db import migrations, models
 
+from audit import append_only
+
+
+def protect(apps, editor):
+    append_only.protect("audit_logs")
+
+
+def unprotect(apps, editor):
+    append_only.unprotect("audit_logs")
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -9,6 +19,8 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        # SQLite makes the table anew for a constraint, and forgets its triggers.
+        migrations.RunPython(unprotect, protect),
         migrations.AddField(
             model_name="auditlog",
             name="epoch",
@@ -35,4 +47,5 @@ class Migration(migrations.Migration):
                 fields=("account_id", "sequence"), name="one_audit_row_per_account_and_sequence"
             ),
         ),
+        migrations.RunPython(protect, unprotect),
     ]

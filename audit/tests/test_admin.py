@@ -1,6 +1,7 @@
 """The back office on the audit log."""
 
 import datetime as dt
+import re
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,6 +14,7 @@ from django.utils import timezone
 
 from accounts import operations
 from accounts.models import Account
+from audit import seals
 from audit.admin import PAGES, NewestPaginator
 from audit.models import Action, AuditLog
 from audit.operations import Origin, record, row
@@ -206,3 +208,26 @@ def test_a_long_log_is_counted_no_further_than_needed(auditor, monkeypatch):
     assert page.context["cl"].result_count == 60
     assert len(page.context["cl"].result_list) == 50
     assert page.context["cl"].result_list[0].created_at >= now
+
+
+# --- Whether it is right ----------------------------------------------------------------------
+
+
+def test_the_list_says_when_it_was_last_verified_and_sealed(auditor, reena, tmp_path):
+    assert auditor.browser.get(LIST).text.count("<dd>never</dd>") == 2
+    seals.add([seals.Head(reena.account.pk, reena.account.public_id, 1, "0" * 64)])
+    record("audit.verified", Origin(), object_type="audit log", object_id="")
+    page = auditor.browser.get(LIST)
+    assert (page.context["verified"]["is_wrong"], page.context["sealed"]["number"]) == (False, 1)
+    assert re.search(r"<dd>[\d :-]+: right</dd>", page.text)
+    record("audit.found_wrong", Origin(), object_type="audit log", object_id="", wrong="row 7!")
+    assert '<p class="errornote">row 7!</p>' in auditor.browser.get(LIST).text
+
+
+def test_each_row_shows_its_place_in_the_chain(auditor, reena):
+    row = AuditLog.objects.get(account_id=reena.account.pk, sequence=2)
+    assert (
+        '<td class="field-place">#2</td>' in auditor.browser.get(f"{LIST}?q={row.object_id}").text
+    )
+    page = auditor.browser.get(reverse("admin:audit_auditlog_change", args=[row.pk])).text
+    assert row.tag in page and row.link in page

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import Account
 from audit.models import Action
-from audit.operations import Origin, record
+from audit.operations import WHOLE_LOG, Origin, record
 from audit.seals import Conflict
 from audit.verification import End, Verification
 from transfers.reconciliation import Reconciliation, snapshot
@@ -86,7 +86,7 @@ def _remember(verification: Verification, wrong: str | None) -> None:
     record(
         Action.AUDIT_FOUND_WRONG if wrong else Action.AUDIT_VERIFIED,
         Origin.command("verify_audit"),
-        object_type="audit log",
+        object_type=WHOLE_LOG,
         object_id="",
         **dict(verification.rows),
         **({"wrong": wrong} if wrong else {}),
