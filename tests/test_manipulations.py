@@ -1,9 +1,11 @@
 """manage.py verify_audit finds whatever an administrator of the database does to history."""
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from accounts import operations
+from accounts.models import Account, Customer
 from audit.models import FIRST_LINK, Action, AuditLog, Seal
 from tests.manipulations import MANIPULATIONS, Names, as_administrator
 
@@ -69,3 +71,15 @@ def test_what_is_older_than_the_chains_is_counted_and_what_follows_is_chained(
     call_command("verify_audit", seals=exported)
     told = capsys.readouterr().out
     assert f"The audit log is right: 2 rows in 2 chains, 0 of no account, {old} older" in told
+
+
+def test_erasing_a_person_leaves_everything_right(bank, exported, reena, capsys):
+    """Names and sign-in are nowhere but in the rows that are about the person."""
+    Customer.objects.filter(pk=reena.customer.pk).update(name="Erased")
+    Account.objects.filter(customer=reena.customer).update(name="Erased")
+    User.objects.filter(pk=reena.user.pk).update(
+        username=f"erased-{reena.user.pk}", email="", password="!", is_active=False
+    )
+    call_command("verify_audit", seals=exported)
+    assert "The audit log is right" in capsys.readouterr().out
+    assert "reena" not in str(list(AuditLog.objects.values())).lower()
