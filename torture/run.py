@@ -271,7 +271,7 @@ def _violations(history, cast) -> list:
     if deadlocks:  # since the database last started
         violations.append(Violation("deadlock", f"Transactions waited in a circle {deadlocks}x."))
     try:
-        call_command("reconcile", stdout=StringIO(), stderr=StringIO())
+        call_command("verify_audit", stdout=StringIO(), stderr=StringIO())  # and the books
     except CommandError as error:
         violations.append(Violation("reconcile", str(error)))
     return violations
