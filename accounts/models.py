@@ -7,11 +7,11 @@ import secrets
 from collections.abc import Iterable
 
 from django.conf import settings
-from django.db import models
+from django.db import connection, models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from accounts import public_ids
+from accounts import public_ids, rows
 from audit.models import Chained
 
 
@@ -72,20 +72,43 @@ class AccountQuerySet(models.QuerySet):
             return self
         return self.filter(customer__user=user, kind=Account.Kind.CUSTOMER)
 
-    def locked(self, ids: Iterable[int]) -> dict[int, "Account"]:
+    def named(self, ids: Iterable[str], numbers: Iterable[str]) -> list["Account"]:
+        """Return the accounts with these public ids and those with these numbers."""
+        parts, values = [], []
+        for column, names in (("public_id", ids), ("number", numbers)):
+            if names := list(names):
+                parts.append(
+                    f"SELECT {rows.columns(Account)} FROM accounts {rows.forced(column)} "
+                    f"WHERE {column} IN {rows.places(1, len(names))}"
+                )
+                values += names
+        return rows.query(Account, " UNION ALL ".join(parts), values) if parts else []
+
+    def locked(self, ids: Iterable[int], seconds: int | None = None) -> dict[int, "Account"]:
         """Lock these accounts until the transaction ends and return them by key.
 
         Everybody locks in ascending key order, so no two transactions can wait for each other in
         a circle. Evaluated here, because a lazy lock locks nothing. Fewer than 1,000 ids: beyond
-        that MariaDB reads an IN list through a temporary table and locks in another order.
+        that MariaDB reads an IN list through a temporary table and locks in another order. Waits
+        for `seconds` where the database can be told so (MariaDB), else as the settings say.
         """
         ids = sorted(set(ids))
         if len(ids) >= 1000:
             raise ValueError("Chunk the work: MariaDB locks long IN lists out of order.")
-        return {account.pk: account for account in self._lock(ids)}
+        return {account.pk: account for account in self._lock(ids, seconds)}
 
-    def _lock(self, ids: list[int]) -> list["Account"]:
-        return list(self.select_for_update().filter(pk__in=ids).order_by("pk")) if ids else []
+    def _lock(self, ids: list[int], seconds: int | None) -> list["Account"]:
+        if not ids:
+            return []
+        lock = "FOR UPDATE" if connection.features.has_select_for_update else ""
+        if seconds and connection.vendor == "mysql" and connection.mysql_is_mariadb:
+            lock += f" WAIT {seconds:d}"
+        return rows.query(
+            Account,
+            f"SELECT {rows.columns(Account)} FROM accounts {rows.forced('PRIMARY')} "
+            f"WHERE id IN {rows.places(1, len(ids))} ORDER BY id {lock}",
+            ids,
+        )
 
 
 class Account(Chained):
@@ -269,6 +292,11 @@ class ApiToken(models.Model):
             return True
         networks = map(ipaddress.ip_network, self.allowed_ips.split())
         return ip is not None and any(ipaddress.ip_address(ip) in one for one in networks)
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether it still opens something, as `valid` says it in SQL. Load `user` with it."""
+        return self.revoked_at is None and self.expires_at > timezone.now() and self.user.is_active
 
     @classmethod
     def new_secret(cls) -> str:

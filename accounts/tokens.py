@@ -3,12 +3,14 @@
 import datetime as dt
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import DatabaseError, transaction
 from django.db.models import Q
 from django.utils import timezone
 from rest_framework import authentication, exceptions, permissions
 
-from accounts.models import ApiToken
+from accounts import rows
+from accounts.models import ApiToken, Customer
 from audit.models import Action
 from audit.operations import Origin, record
 
@@ -131,14 +133,7 @@ class BearerAuthentication(authentication.BaseAuthentication):
         if not header:
             return None
         scheme, _, secret = header.decode("latin-1").partition(" ")
-        token = None
-        if scheme.lower() == "bearer":
-            token = (
-                ApiToken.objects.valid()
-                .filter(token_hash=ApiToken.digest(secret))
-                .select_related("user__customer")
-                .first()
-            )
+        token = _presented(secret) if scheme.lower() == "bearer" else None
         if token is None or not token.works_from(request.client_ip):
             raise exceptions.AuthenticationFailed("The token is wrong, expired or revoked.")
         _note_use(token)
@@ -147,6 +142,25 @@ class BearerAuthentication(authentication.BaseAuthentication):
     def authenticate_header(self, request):
         """Return the challenge of a 401."""
         return "Bearer"
+
+
+def _presented(secret: str) -> ApiToken | None:
+    """Return the token if it counts, with its user and customer.
+
+    One look-up for every call, and never a memory of the last one: a token that is revoked, or
+    whose user is deactivated, opens nothing from that moment on.
+    """
+    found = rows.joined(
+        {"token": ApiToken, "person": get_user_model(), "customer": Customer},
+        "FROM api_tokens token JOIN auth_user person ON person.id = token.user_id "
+        "LEFT JOIN customers customer ON customer.user_id = person.id WHERE token.token_hash = %s",
+        [ApiToken.digest(secret)],
+    )
+    for token, user, customer in found:
+        token.user, user._state.fields_cache["customer"] = user, customer
+        if token.is_valid:
+            return token
+    return None
 
 
 def _note_use(token: ApiToken) -> None:

@@ -44,17 +44,21 @@ class Busy(Exception):
     """The database came to no verdict in time. Nothing happened, or the idempotency key tells."""
 
 
-def run(work: Callable[[], Result]) -> Result:
+def run(
+    work: Callable[[], Result], *, attempts: int | None = None, until: float | None = None
+) -> Result:
     """Run `work` as one durable transaction and return its result once it is committed.
 
     A deadlock, a lock timeout, a duplicate key or a lost connection runs the *whole* work again:
     after any of them the server may have rolled everything back, so going on from the failing
-    statement would commit half a transfer. At most MAX_ATTEMPTS within MAX_SECONDS, then Busy.
+    statement would commit half a transfer. At most `attempts` (MAX_ATTEMPTS), and no other one is
+    begun after `until` (monotonic; in MAX_SECONDS), then Busy.
     `work` must therefore change nothing but the database, and be recognisable by a unique key if
     its first COMMIT may have arrived. Raises RuntimeError inside another transaction.
     """
-    give_up_at = time.monotonic() + MAX_SECONDS
-    for attempt in range(1, MAX_ATTEMPTS + 1):
+    attempts = attempts or MAX_ATTEMPTS
+    until = until or patience_ends()
+    for attempt in range(1, attempts + 1):
         try:
             with transaction.atomic(durable=True):
                 return work()
@@ -63,12 +67,17 @@ def run(work: Callable[[], Result]) -> Result:
                 connection.close()  # the next call shall look for the new primary
             if not is_worth_retrying(error):
                 raise
-            pause = _pause(attempt, error)
-            if attempt == MAX_ATTEMPTS or time.monotonic() + pause > give_up_at:
-                raise Busy from error
             if is_lost_connection(error):
                 connection.close()
+            pause = _pause(attempt, error)
+            if attempt == attempts or time.monotonic() + pause > until:
+                raise Busy from error
             time.sleep(pause)
+
+
+def patience_ends() -> float:
+    """Return when (monotonic) work that begins now is not tried again any more."""
+    return time.monotonic() + MAX_SECONDS
 
 
 def is_worth_retrying(error: Exception) -> bool:

@@ -1,6 +1,7 @@
 """Reading JSON without guessing (RFC 8259, and RFC 7493 where it is stricter)."""
 
 import json
+import re
 from email.message import Message
 
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
@@ -8,6 +9,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import JSONRenderer
 
 MAX_DEPTH = 8
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"?|([][{}])', re.S)  # possessive, so linear
 
 
 class NumberText(str):
@@ -86,22 +88,12 @@ def loads(body: bytes) -> dict:
 def _check_depth(text: str) -> None:
     """Refuse deep nesting before the parser recurses into it."""
     depth = 0
-    in_string = escaped = False
-    for character in text:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif character == "\\":
-                escaped = True
-            elif character == '"':
-                in_string = False
-        elif character == '"':
-            in_string = True
-        elif character in "[{":
+    for bracket in _STRING_OR_BRACKET.findall(text):
+        if bracket in ("[", "{"):
             depth += 1
             if depth > MAX_DEPTH:
                 raise ParseError(f"The body is nested deeper than {MAX_DEPTH}.")
-        elif character in "]}":
+        elif bracket:
             depth -= 1
 
 

@@ -243,7 +243,7 @@ def test_not_even_one_of_the_orders_that_are_left_out_matters(play):
 def no_lock(patch):
     """Read the accounts and lock nothing."""
     patch.setattr(
-        AccountQuerySet, "_lock", lambda self, ids: list(self.filter(pk__in=ids).order_by("pk"))
+        AccountQuerySet, "_lock", lambda self, ids, _: list(self.filter(pk__in=ids).order_by("pk"))
     )
 
 
@@ -251,7 +251,7 @@ def decided_before_the_lock(patch):
     """Lock, and then go by what was read before."""
     locked = AccountQuerySet.locked
 
-    def stale(self, ids):
+    def stale(self, ids, _=None):
         read = self.in_bulk(ids)
         locked(self, ids)
         return read
@@ -265,14 +265,14 @@ def only_the_sender_locked(patch):
     patch.setattr(
         AccountQuerySet,
         "locked",
-        lambda self, ids: self.in_bulk(ids) | in_both(self, [min(ids)]),
+        lambda self, ids, _=None: self.in_bulk(ids) | in_both(self, [min(ids)]),
     )
 
 
 def locked_in_an_order_of_ones_own(patch):
     """Lock one row after the other, whichever comes first to one's mind."""
 
-    def locked(self, ids):
+    def locked(self, ids, _=None):
         backwards = threading.current_thread().name == "second"
         in_turn = sorted(ids, reverse=backwards)
         return {pk: self.select_for_update().get(pk=pk) for pk in in_turn}
@@ -285,7 +285,7 @@ def inserted_before_the_lock(patch):
     days = count(1)
     locked = AccountQuerySet.locked
 
-    def late(self, ids):
+    def late(self, ids, _=None):
         day = dt.date.fromordinal(next(days))
         AccountDailyUsage.objects.bulk_create(
             AccountDailyUsage(account_id=pk, bank_date=day, used_minor=0) for pk in sorted(ids)
@@ -300,7 +300,7 @@ def usage_read_before_the_lock(patch):
     early = threading.local()
     locked = AccountQuerySet.locked
 
-    def late(self, ids):
+    def late(self, ids, _=None):
         usage = AccountDailyUsage.objects.filter(account_id__in=ids)
         early.used = dict(usage.values_list("account_id", "used_minor"))
         return locked(self, ids)
@@ -318,11 +318,11 @@ def key_looked_up_before_the_lock(patch):
         operations.carry_out,
     )
 
-    def late(self, ids):
+    def late(self, ids, _=None):
         early.known = under_keys(early.orders)
         return locked(self, ids)
 
-    def begin(orders):
+    def begin(orders, _):
         early.orders = orders
         return post(orders)
 

@@ -19,10 +19,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from django.db import connection
-from django.db.models import Case, F, Value, When
 from django.utils import timezone
 
-from accounts import bank_day, money, transactions
+from accounts import bank_day, money, rows, transactions
 from accounts.models import Account, AccountDailyUsage
 from audit.models import Action, AuditLog
 from audit.operations import row
@@ -33,26 +32,27 @@ from transfers.orders import Order, Outcome, Refusal, refusal_of
 MAX_ORDERS = 400  # two accounts each stay well below the 1,000 ids that one lock may name
 
 
-def post(orders: Sequence[Order]) -> list[Outcome]:
+def post(orders: Sequence[Order], *, lock_seconds: int | None = None, **patience) -> list[Outcome]:
     """Carry out the orders, in turn, and return their outcomes once they are committed.
 
     Each order gets its own verdict; one refusal does not stop the others. An order whose key was
     used before moves nothing: it gets the first outcome again, or idempotency_key_reused if it
     orders something else. Raises transactions.Busy if the database comes to no verdict: then
-    either nothing was done, or posting the same orders again tells.
+    either nothing was done, or posting the same orders again tells. `lock_seconds` bounds the wait
+    for the accounts, `patience` how long all is tried again (transactions.run).
     """
     if len(orders) > MAX_ORDERS:
         raise ValueError(f"At most {MAX_ORDERS} orders in one transaction.")
-    return transactions.run(partial(carry_out, orders))
+    return transactions.run(partial(carry_out, orders, lock_seconds), **patience)
 
 
-def carry_out(orders: Sequence[Order]) -> list[Outcome]:
+def carry_out(orders: Sequence[Order], lock_seconds: int | None = None) -> list[Outcome]:
     """[3] Do what `post` promises once, inside the transaction that is open: for `post` itself, and
     for work that must be one fact with what it moves. The lock comes first: nothing is read before
     it, unless the caller holds the locks already.
     """
-    named = {one for order in orders for one in (order.from_account_id, order.to_account_id)}
-    accounts = Account.objects.locked(named - {None})
+    named = {account for order in orders for account in order.accounts}
+    accounts = Account.objects.locked(named, lock_seconds)
     now = timezone.now()  # once, and after waiting for the lock: midnight may have passed
     book = _Book(accounts, now, _used_today(orders, now))
     known = _transfers_under_keys(orders)
@@ -207,14 +207,15 @@ class _Book:
 
     def write(self) -> None:
         """Write what was settled. Balances change by a difference, never to an absolute value."""
-        if self.transfers:
-            Transfer.objects.bulk_create(self.transfers)
+        rows.insert(self.transfers)
         self._write_accounts()
         if self.entries:
             _know_their_keys(self.transfers)
-            LedgerEntry.objects.bulk_create(self.entries)
+            for entry in self.entries:
+                entry.transfer_id = entry.transfer.pk
+            rows.insert(self.entries)
         self._write_usage()
-        AuditLog.objects.bulk_create(self.audit)
+        rows.insert(self.audit)
         outbox.write(self.news, self.now)
 
     def _write_accounts(self) -> None:
@@ -222,15 +223,18 @@ class _Book:
         if not self.concerned:
             return
         ends = {key: self.accounts[key].chain_end for key in self.concerned}
-        columns = {
-            name: _per_key("pk", {key: end[name] for key, end in ends.items()})
+        changes = [
+            (f"{name} = {{}}", {key: end[name] for key, end in ends.items()})
             for name in Account.CHAIN_END
-        }
+        ]
         if self.moved:  # a refusal alone moves nothing
             entries = Counter(entry.account_id for entry in self.entries)
-            columns["balance_minor"] = F("balance_minor") + _per_key("pk", self.moved, 0)
-            columns["entry_sequence"] = F("entry_sequence") + _per_key("pk", entries, 0)
-        touched = Account.objects.filter(pk__in=sorted(ends)).update(**columns)
+            still = dict.fromkeys(ends, 0)
+            changes += [
+                ("balance_minor = balance_minor + {}", still | self.moved),
+                ("entry_sequence = entry_sequence + {}", still | entries),
+            ]
+        touched = _update("accounts", "PRIMARY", "id", changes)
         if touched != len(ends):  # not an assert: python -O must not drop it
             raise RuntimeError("A locked account was not updated.")
 
@@ -239,21 +243,31 @@ class _Book:
         writes its usage, so a row that was missing under the lock is still missing."""
         there = {key: spent for key, spent in self.spent.items() if key in self.has_usage}
         if there:
-            AccountDailyUsage.objects.filter(
-                account_id__in=sorted(there), bank_date=self.today
-            ).update(used_minor=F("used_minor") + _per_key("account_id", there))
-        AccountDailyUsage.objects.bulk_create(
-            AccountDailyUsage(account_id=key, bank_date=self.today, used_minor=spent)
-            for key, spent in self.spent.items()
-            if key not in self.has_usage
+            changes = [("used_minor = used_minor + {}", there)]
+            index = "one_usage_per_account_and_day"
+            _update("account_daily_usage", index, "account_id", changes, self.today)
+        rows.insert(
+            [
+                AccountDailyUsage(account_id=key, bank_date=self.today, used_minor=spent)
+                for key, spent in self.spent.items()
+                if key not in self.has_usage
+            ]
         )
 
 
 def _used_today(orders: Sequence[Order], now: dt.datetime) -> dict[int, int]:
     """Return what customers have sent today from each account to be debited."""
-    senders = {order.from_account_id for order in orders} - {None}
-    usage = AccountDailyUsage.objects.filter(account_id__in=senders, bank_date=bank_day.of(now))
-    return dict(usage.values_list("account_id", "used_minor"))
+    senders = sorted({order.from_account_id for order in orders} - {None})
+    if not senders:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT account_id, used_minor FROM account_daily_usage "
+            f"{rows.forced('one_usage_per_account_and_day')} "
+            f"WHERE account_id IN {rows.places(1, len(senders))} AND bank_date = %s",
+            [*senders, bank_day.of(now)],
+        )
+        return dict(cursor.fetchall())
 
 
 def _transfers_under_keys(orders: Sequence[Order]) -> dict[tuple[int, str], Transfer]:
@@ -262,20 +276,39 @@ def _transfers_under_keys(orders: Sequence[Order]) -> dict[tuple[int, str], Tran
     READ COMMITTED shows here what whoever held the lock before us has committed.
     """
     wanted = {(order.caller_id, order.key_hash) for order in orders}
-    found = Transfer.objects.filter(
-        caller_id__in={caller for caller, _ in wanted},
-        key_hash__in={key for _, key in wanted},
+    found = rows.query(
+        Transfer,
+        f"SELECT {rows.columns(Transfer)} FROM transfers "
+        f"{rows.forced('one_transfer_per_caller_and_key')} "
+        f"WHERE {' OR '.join(['caller_id = %s AND key_hash = %s'] * len(wanted))}",
+        [value for pair in wanted for value in pair],
     )
-    known = {(transfer.caller_id, transfer.key_hash): transfer for transfer in found}
-    return {key: transfer for key, transfer in known.items() if key in wanted}
+    return {(transfer.caller_id, transfer.key_hash): transfer for transfer in found}
 
 
-def _per_key(column: str, values: dict[int, object], default: object = None) -> Case:
-    """Return SQL for "the value that belongs to this row's key"."""
-    return Case(
-        *(When(**{column: key}, then=Value(value)) for key, value in sorted(values.items())),
-        default=default,
-    )
+def _update(
+    table: str,
+    index: str,
+    key: str,
+    changes: list[tuple[str, dict[int, object]]],
+    day: dt.date | None = None,
+) -> int:
+    """Change rows found by their keys, all with one statement; return how many there were.
+
+    A change is SQL with {} for "the value that belongs to this row's key", and those values.
+    """
+    assignments, values = [], []
+    for assignment, by_key in changes:
+        assignments.append(assignment.format(f"CASE {key} {'WHEN %s THEN %s ' * len(by_key)}END"))
+        values += [value for pair in by_key.items() for value in pair]
+    keys = sorted(changes[0][1])
+    condition = f"{key} IN {rows.places(1, len(keys))}" + (" AND bank_date = %s" if day else "")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {table} {rows.forced(index)} SET {', '.join(assignments)} WHERE {condition}",
+            [*values, *keys, *([day] if day else [])],
+        )
+        return cursor.rowcount
 
 
 def _know_their_keys(transfers: list[Transfer]) -> None:
@@ -283,7 +316,13 @@ def _know_their_keys(transfers: list[Transfer]) -> None:
     if connection.features.can_return_rows_from_bulk_insert:
         return
     ids = [transfer.public_id for transfer in transfers]
-    keys = dict(Transfer.objects.filter(public_id__in=ids).values_list("public_id", "pk"))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT public_id, id FROM transfers {rows.forced('public_id')} "
+            f"WHERE public_id IN {rows.places(1, len(ids))}",
+            ids,
+        )
+        keys = dict(cursor.fetchall())
     for transfer in transfers:
         transfer.pk = keys[transfer.public_id]
 

@@ -34,6 +34,11 @@ class Order:
     audit_details: dict = field(default_factory=dict)  # what else the audit log should know
 
     @property
+    def accounts(self) -> set[int]:
+        """The accounts that take part, as far as there are such."""
+        return {self.from_account_id, self.to_account_id} - {None}
+
+    @property
     def key_hash(self) -> str:
         """SHA-256 of the key: exact whatever the collation, and of one length."""
         return hash_of(self.key)

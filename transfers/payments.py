@@ -4,6 +4,7 @@ The API and the form call `pay`. It looks the accounts up and hands the order to
 `operations.post`, which decides everything.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,7 +13,7 @@ from django.conf import settings
 from accounts import money
 from accounts.models import Account, Customer
 from audit.operations import Origin
-from transfers import operations
+from transfers import group_commit
 from transfers.models import Transfer
 from transfers.orders import Order, Outcome
 
@@ -40,7 +41,7 @@ def pay(user, payment: Payment, *, origin: Origin) -> Outcome:
     Raises money.InvalidAmount if the amount is none of the currency's, before anything happened,
     and transactions.Busy as `operations.post` does.
     """
-    return operations.post([order(user, payment, origin=origin)])[0]
+    return group_commit.post(order(user, payment, origin=origin))
 
 
 def order(user, payment: Payment, *, origin: Origin) -> Order:
@@ -48,13 +49,27 @@ def order(user, payment: Payment, *, origin: Origin) -> Order:
 
     Raises money.InvalidAmount.
     """
-    customer = Customer.of(user)
-    sender = _find(public_id=payment.from_account_id)
-    receiver = _find(
-        **{"public_id": payment.to_account_id}
-        if payment.to_account_id
-        else {"number": payment.to_account_number}
+    return order_between(accounts_of([payment]), user, payment, origin=origin)
+
+
+def accounts_of(payments: Sequence[Payment]) -> dict[str, Account]:
+    """Return the accounts that the payments name, by those names, whoever owns them: the same work
+    for every answer. An id and a number are never spelt alike."""
+    ids = {one.from_account_id for one in payments} | {one.to_account_id for one in payments}
+    found = Account.objects.named(
+        ids - {None}, {one.to_account_number for one in payments} - {None}
     )
+    return {name: one for one in found for name in (one.public_id, one.number)}
+
+
+def order_between(accounts: dict[str, Account], user, payment: Payment, *, origin: Origin) -> Order:
+    """Return the order that the payment is, its accounts being among `accounts`.
+
+    Raises money.InvalidAmount.
+    """
+    customer = Customer.of(user)
+    named = payment.to_account_id or payment.to_account_number
+    sender, receiver = accounts.get(payment.from_account_id), accounts.get(named)
     is_own = sender is not None and customer is not None and sender.customer_id == customer.pk
     currency = payment.currency or (sender.currency if is_own else settings.DEFAULT_CURRENCY)
     make = partial(Order, key=payment.key) if payment.key else Order
@@ -68,13 +83,5 @@ def order(user, payment: Payment, *, origin: Origin) -> Order:
         currency=currency,
         reference=payment.reference,
         origin=origin,
-        audit_details={
-            "from": payment.from_account_id,
-            "to": payment.to_account_id or payment.to_account_number,
-        },
+        audit_details={"from": payment.from_account_id, "to": named},
     )
-
-
-def _find(**name: str) -> Account | None:
-    """Return the account of that name, whoever owns it: the same work for every answer."""
-    return Account.objects.filter(**name).first()

@@ -7,6 +7,7 @@ constraint is dropped as well, and the docstring says so.
 
 import os
 import secrets
+from collections import Counter
 from dataclasses import replace
 
 from django.db import OperationalError, connection, connections
@@ -29,7 +30,7 @@ def no_lock():
 def unsorted_locks():
     """Accounts are locked one by one, in the order in which they are named."""
 
-    def lock(self, ids):
+    def lock(self, ids, seconds):
         shuffled = sorted(ids, key=lambda _: secrets.randbelow(100))
         return [self.select_for_update().get(pk=key) for key in shuffled]
 
@@ -40,14 +41,14 @@ def insert_before_lock():
     """A row that refers to the account is inserted before the account is locked."""
     post = operations.carry_out
 
-    def insert_first(orders):
+    def insert_first(orders, seconds):
         with connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO account_daily_usage (account_id, bank_date, used_minor) "
                 "VALUES (%s, '2000-01-01', 0) ON DUPLICATE KEY UPDATE used_minor = 0",
                 [orders[0].from_account_id],
             )
-        return post(orders)
+        return post(orders, seconds)
 
     operations.carry_out = insert_first
 
@@ -57,9 +58,9 @@ def absolute_balance_write():
     lock = AccountQuerySet._lock
     write = operations._Book.write
 
-    def read_then_lock(self, ids):
+    def read_then_lock(self, ids, seconds):
         before = {account.pk: account.balance_minor for account in _read(self, ids)}
-        accounts = lock(self, ids)
+        accounts = lock(self, ids, seconds)
         for account in accounts:
             account.balance_minor = before[account.pk]
         return accounts
@@ -78,7 +79,7 @@ def key_outside_the_transaction():
     """The key is stored after the commit, in a transaction of its own."""
     run = transactions.run
 
-    def run_then_store(work):
+    def run_then_store(work, **patience):
         orders = work.args[0]
         unkeyed = [replace(order, key=secrets.token_hex(8)) for order in orders]
         known = [
@@ -86,8 +87,8 @@ def key_outside_the_transaction():
             for one in orders
         ]
         if any(known):
-            return run(work)
-        outcomes = run(lambda: work.func(unkeyed))
+            return run(work, **patience)
+        outcomes = run(lambda: work.func(unkeyed), **patience)
         for order, outcome in zip(orders, outcomes, strict=True):
             if outcome.transfer:
                 row = Transfer.objects.filter(pk=outcome.transfer.pk)
@@ -103,13 +104,14 @@ def swallowed_deadlock():
 
     def write(self):
         Transfer.objects.bulk_create(self.transfers)
+        entries = Counter(entry.account_id for entry in self.entries)
         for key, amount in self.moved.items():
             try:
                 with connection.cursor() as cursor:
                     cursor.execute(
                         "UPDATE accounts SET balance_minor = balance_minor + %s, "
-                        "entry_sequence = entry_sequence + 1 WHERE id = %s",
-                        [amount, key],
+                        "entry_sequence = entry_sequence + %s WHERE id = %s",
+                        [amount, entries[key], key],
                     )
             except OperationalError:
                 pass
@@ -167,8 +169,8 @@ def audit_after_commit():
     run = transactions.run
     rows = {}
 
-    def run_then_audit(work):
-        outcomes = run(work)
+    def run_then_audit(work, **patience):
+        outcomes = run(work, **patience)
         for outcome in outcomes:
             if outcome.transfer:
                 AuditLog.objects.bulk_create(rows.pop(outcome.transfer.public_id, []))
@@ -207,22 +209,23 @@ def double_apply_on_lost_commit():
     """After a lost reply to COMMIT the order is posted again as if it were another."""
     run = transactions.run
 
-    def run_as_new(work):
-        attempts = []
+    attempts = Counter()  # alone or with others
 
+    def run_as_new(work, **patience):
         def once():
-            attempts.append(1)
-            orders = work.args[0]
-            if len(attempts) > 1:
-                orders = [replace(one, key=f"{one.key}-{len(attempts)}") for one in orders]
+            orders = []
+            for order in work.args[0]:
+                attempts[order.transfer_id] += 1
+                number = attempts[order.transfer_id]
+                orders.append(replace(order, key=f"{order.key}-{number}") if number > 1 else order)
             return work.func(orders)
 
-        return run(once)
+        return run(once, **patience)
 
     _patch_run(run_as_new)
 
 
-def _read(self, ids):
+def _read(self, ids, seconds=None):
     return list(self.filter(pk__in=ids).order_by("pk")) if ids else []
 
 
@@ -231,9 +234,9 @@ def _look_before_the_lock(name, look):
     post, original = operations.carry_out, getattr(operations, name)
     seen = {}
 
-    def look_first(orders):
+    def look_first(orders, seconds):
         seen[id(orders)] = look(orders, original)
-        return post(orders)
+        return post(orders, seconds)
 
     operations.carry_out = look_first
     setattr(operations, name, lambda orders, *rest: seen.pop(id(orders)))
@@ -242,6 +245,7 @@ def _look_before_the_lock(name, look):
 def _patch_run(run):
     class Patched:
         Busy = transactions.Busy
+        patience_ends = staticmethod(transactions.patience_ends)
 
     Patched.run = staticmethod(run)
     operations.transactions = Patched

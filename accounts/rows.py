@@ -1,0 +1,128 @@
+"""Reading and inserting rows by statements that are written once.
+
+The ORM composes its SQL anew for every call, which costs several times what the database needs to
+answer it. Where every request passes, the statement is written by hand and the rows are turned into
+the same model instances here, by the converters of their fields.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import TypeVar
+
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+
+Row = TypeVar("Row", bound=models.Model)
+
+
+def query(model: type[Row], sql: str, values: Sequence[object]) -> list[Row]:
+    """Return what the SQL asks for as model instances; it selects `columns(model)`."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return [instance(model, row) for row in cursor.fetchall()]
+
+
+def joined(tables: dict[str, type[Row]], source: str, values: Sequence[object]) -> list[tuple]:
+    """Return the rows of several tables, by their aliases: for each an instance, or None where an
+    outer join found nothing. `source` is the SQL from FROM on."""
+    wanted = ", ".join(columns(model, alias) for alias, model in tables.items())
+    found = []
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {wanted} {source}", values)
+        for row in cursor.fetchall():
+            instances, start = [], 0
+            for model in tables.values():
+                end = start + len(model._meta.concrete_fields)
+                instances.append(instance(model, row[start:end]) if row[start] else None)
+                start = end
+            found.append(tuple(instances))
+    return found
+
+
+def instance(model: type[Row], row: Sequence[object]) -> Row:
+    """Return the instance that this row, with all columns in the model's order, stands for."""
+    database = connections[DEFAULT_DB_ALIAS]  # itself: its proxy is looked up at every access
+    names, converters = _reading(model, database.vendor)
+    values = list(row)
+    for position, expression, converter in converters:
+        values[position] = converter(values[position], expression, database)
+    return model.from_db(database.alias, names, values)
+
+
+def insert(rows: Sequence[models.Model]) -> None:
+    """Insert the rows, all of one model, with one statement; `pk` is known afterwards if the
+    server returns it (MySQL does not)."""
+    if not rows:
+        return
+    model, database = type(rows[0]), connections[DEFAULT_DB_ALIAS]
+    written = _writing(model, database.vendor)
+    values = [
+        adapt(getattr(row, name), database) if adapt else getattr(row, name)
+        for row in rows
+        for name, adapt in written
+    ]
+    returns_keys = database.features.can_return_rows_from_bulk_insert
+    with database.cursor() as cursor:
+        cursor.execute(
+            f"{_insert(model)} {places(len(rows), len(written))}"
+            f"{' RETURNING id' if returns_keys else ''}",
+            values,
+        )
+        keys = cursor.fetchall() if returns_keys else []
+    for row, (key,) in zip(rows, keys, strict=False):
+        row.pk = key
+    for row in rows:
+        row._state.adding, row._state.db = False, database.alias
+
+
+@cache
+def places(rows: int, columns: int) -> str:
+    """Return "(%s, %s), (%s, %s)" for two rows of two columns."""
+    return ", ".join([f"({', '.join(['%s'] * columns)})"] * rows)
+
+
+def forced(index: str) -> str:
+    """Return the words that make MariaDB and MySQL use this index. Left alone they go by table
+    statistics, and after a crash those may say that a table is empty: then the whole of it would be
+    read, and by a locking statement locked."""
+    return f"FORCE INDEX ({index})" if connection.vendor == "mysql" else ""
+
+
+@cache
+def columns(model: type[models.Model], alias: str = "") -> str:
+    """Return the names of all columns, in the order in which `instance` wants them."""
+    prefix = f"{alias}." if alias else ""
+    return ", ".join(f"{prefix}{field.column}" for field in model._meta.concrete_fields)
+
+
+@cache
+def _insert(model: type[models.Model]) -> str:
+    names = ", ".join(field.column for field in model._meta.concrete_fields if field.name != "id")
+    return f"INSERT INTO {model._meta.db_table} ({names}) VALUES"
+
+
+@cache
+def _writing(model: type[models.Model], vendor: str) -> list[tuple]:
+    """Return the attributes to insert, each with what turns it into what the driver takes: nothing
+    for text and whole numbers, as the driver takes those as they are."""
+    plain = models.BigIntegerField | models.IntegerField | models.CharField | models.ForeignKey
+    return [
+        (field.attname, None if isinstance(field, plain) else field.get_db_prep_save)
+        for field in model._meta.concrete_fields
+        if not field.primary_key
+    ]
+
+
+@cache
+def _reading(model: type[models.Model], vendor: str) -> tuple[list[str], list[tuple]]:
+    """Return the attributes' names, and (position, expression, converter) of what the driver
+    delivers otherwise than the model wants it."""
+    fields = model._meta.concrete_fields
+    converters = []
+    for position, field in enumerate(fields):
+        expression = field.get_col(model._meta.db_table)
+        for converter in (
+            *connection.ops.get_db_converters(expression),
+            *expression.get_db_converters(connection),
+        ):
+            converters.append((position, expression, converter))
+    return [field.attname for field in fields], converters
