@@ -75,6 +75,18 @@ def payments_to_one(people: list[Member], chance: random.Random) -> Iterator[byt
         yield post("/transfers", sender, order(sender, hot, "1.00"))
 
 
+def bulks(people: list[Member], chance: random.Random, size: int) -> Iterator[bytes]:
+    """Yield bulks for ever, each of one sender to so many accounts taken by chance."""
+    while True:
+        sender, *others = chance.sample(people, min(len(people), 1_000))
+        transfers = [
+            order(sender, chance.choice(others), "0.01")
+            | {"idempotency_key": secrets.token_hex(16)}
+            for _ in range(size)
+        ]
+        yield post("/transfers/bulk", sender, {"transfers": transfers})
+
+
 def reads(people: list[Member], chance: random.Random, path: str) -> Iterator[bytes]:
     """Yield reads for ever of a path that names the reader's account, or a transfer of it."""
     while True:

@@ -61,13 +61,16 @@ class _Connection:
         return int(head[9:12]) if len(body) >= int(rest.split(b"\r\n", 1)[0]) else None
 
 
-def run(port: int, connections: int, requests: Iterator[bytes], seconds: float) -> Sample:
+def run(
+    port: int, connections: int, requests: Iterator[bytes], seconds: float, weight: int = 1
+) -> Sample:
     """Keep so many connections busy for so long; each sends its next request when answered.
 
-    The clock stops when the last answer is there. Raises NoAnswer.
+    The clock stops when the last answer is there. `weight` says how much heavier than one transfer
+    a request is. Raises NoAnswer.
     """
     sample = Sample()
-    ahead = list(islice(requests, connections + int(seconds * AHEAD_PER_SECOND)))
+    ahead = list(islice(requests, connections + int(seconds * AHEAD_PER_SECOND / weight)))
     requests = chain(ahead, requests)
     opened = [_Connection(port) for _ in range(connections)]
     by_number = {one.socket.fileno(): one for one in opened}

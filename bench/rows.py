@@ -9,7 +9,6 @@ from bench import data
 from bench.data import Member
 
 TOO_MUCH = "900000000000.00"  # more than anybody has
-YARDSTICK = "C driver: the same statements, nothing else"
 
 
 @dataclass(frozen=True)
@@ -21,15 +20,18 @@ class Row:
     requests: Callable[[list[Member], random.Random], Iterator[bytes]]
     status: int = 200
     orders: int = 1
+    beside: Callable | None = None  # requests that one more connection sends meanwhile
 
 
 def transfers() -> list[Row]:
     """Return the rows that move money, one transfer a request."""
-    pay = data.payments
+    pay, many = data.payments, data.bulks
     return [
         *(Row("POST /transfers", number, pay, 201) for number in (1, 8, 32)),
         Row("POST /transfers, all to one account", 32, data.payments_to_one, 201),
         Row("POST /transfers, refused", 8, partial(pay, amount=TOO_MUCH), 402),
+        Row("POST /transfers, beside bulks of 5,000", 8, pay, 201, 1, partial(many, size=5_000)),
+        Row("POST /transfers/bulk, 500 each", 4, partial(many, size=500), 200, 500),
     ]
 
 

@@ -2,6 +2,7 @@
 
 import random
 import statistics
+import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
@@ -99,8 +100,7 @@ def _measure(bank: Bank, yardstick: Yardstick, results, rounds, seconds, say) ->
             if result.row is YARDSTICK:
                 sample = yardstick.run(length)
             else:
-                requests = result.row.requests(bank.people, chance)
-                sample = load.run(bank.port, result.row.connections, requests, length)
+                sample = _round(bank, result.row, chance, length)
             spent = count(cursor, bank.pid, bank.server.pid) - before
             if number:
                 rates.append(result.add(sample, spent))
@@ -108,6 +108,18 @@ def _measure(bank: Bank, yardstick: Yardstick, results, rounds, seconds, say) ->
         if number:
             say(f"  round {number}: " + ", ".join(f"{rate:,.0f}" for rate in rates))
     connection.close()
+
+
+def _round(bank: Bank, row: Row, chance: random.Random, seconds: float) -> load.Sample:
+    requests = row.requests(bank.people, chance)
+    if row.beside is None:
+        return load.run(bank.port, row.connections, requests, seconds, row.orders)
+    beside = row.beside(bank.people, chance)
+    meanwhile = threading.Thread(target=load.run, args=(bank.port, 1, beside, seconds, 5_000))
+    meanwhile.start()
+    sample = load.run(bank.port, row.connections, requests, seconds)
+    meanwhile.join()
+    return sample
 
 
 def table(summaries: list[dict]) -> list[str]:

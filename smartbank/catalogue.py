@@ -185,6 +185,32 @@ PROBLEMS = {
         "Make a new key for each new order, and keep it for repeating that very order.",
         "This idempotency key was used for another request. Make a new key.",
     ),
+    "bulk_refused": Problem(
+        422,
+        "Not all of these transfers can be made",
+        "You asked for all of them or none, and at least one is refused: `refusals` has each with "
+        "its place in your array, counted from 0. No money moved, nothing is recorded and no "
+        "idempotency key is used up.",
+        "Correct or leave out what is refused, and send the rest again.",
+        "Not all of the payments can be made, so none was.",
+        {
+            "refusals": [
+                {
+                    "index": 0,
+                    "status": 404,
+                    "problem": {
+                        "type": "/problems/account_not_found",
+                        "title": "No such account",
+                        "status": 404,
+                        "detail": "There is no such account.",
+                        "code": "account_not_found",
+                        "request_id": "7c1d4b1e9f0a4b7f",
+                        "field": "to_account_id",
+                    },
+                }
+            ]
+        },
+    ),
     # 429
     "daily_limit_exceeded": Problem(
         429,

@@ -116,8 +116,9 @@ class ProblemMiddleware:
             length = int(request.META.get("CONTENT_LENGTH") or 0)
         except (DisallowedHost, ValueError):
             return self._refuse(request, "malformed_request")
-        if length > settings.MAX_BODY_BYTES:
-            bound = f"The body may have {settings.MAX_BODY_BYTES} bytes."
+        most = settings.BODY_BYTES.get(request.path, settings.MAX_BODY_BYTES)
+        if length > most:
+            bound = f"The body may have {most} bytes."
             return self._refuse(request, "payload_too_large", bound)
         response = self.get_response(request)
         if isinstance(response, HttpResponseNotAllowed):  # of a view that is not the API's

@@ -12,6 +12,7 @@ from accounts import views as account_pages
 from audit import api as audit
 from smartbank import documentation, health, problems
 from transfers import api as transfers
+from transfers import bulk_api as bulk
 from transfers import send_views as send_pages
 from transfers import views as transfer_pages
 from transfers import webhooks_api as webhooks
@@ -34,6 +35,7 @@ api = [
         "transfers",
         transfers.TransferViewSet.as_view({"get": "list", "post": "create"}),
     ),
+    path("transfers/bulk", bulk.BulkViewSet.as_view({"post": "create"})),
     path("transfers/quote", transfers.TransferViewSet.as_view({"post": "quote"})),
     path("transfers/<str:id>", transfers.TransferViewSet.as_view({"get": "retrieve"})),
     path(

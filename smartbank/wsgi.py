@@ -24,7 +24,8 @@ def application(environ, start_response):
     trusted proxy ended TLS, its X-Forwarded-Proto says so.
     """
     if environ.get("wsgi.input_terminated") and "chunked" in environ.get(CODING, ""):
-        body = environ["wsgi.input"].read(settings.MAX_BODY_BYTES + 1)
+        most = settings.BODY_BYTES.get(environ["PATH_INFO"], settings.MAX_BODY_BYTES)
+        body = environ["wsgi.input"].read(most + 1)
         environ["wsgi.input"] = BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
     if "*=" in environ.get("CONTENT_TYPE", ""):

@@ -32,6 +32,7 @@ route                    method  str ina exp rev  own rec oth  cle tel man aud a
 /accounts/<id>/entries   GET     401 401 401 401  200 404 404  404 200 200 200 200
 /transfers               GET     401 401 401 401  200 200 200  200 200 200 200 200  # their own
 /transfers               POST    401 401 401 401  201 404 404  403 403 403 403 403  # owner's money
+/transfers/bulk          POST    401 401 401 401  200 200 200  403 403 403 403 403  # owner's money
 /transfers/quote         POST    401 401 401 401  200 200 200  403 403 403 403 403  # owner's money
 /transfers/<id>          GET     401 401 401 401  200 200 404  404 200 200 200 200
 /transfers/<id>/receipt  POST    401 401 401 401  403 200 404  404 403 403 403 403

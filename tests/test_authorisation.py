@@ -338,6 +338,9 @@ def call_api(desk, payment, endpoint, reena, rahul) -> Callable:
     bodies = {
         "/auth/token/rotation": as_json(overlap_hours=1),
         "/transfers": as_json(**reena.order(rahul, "1.00")),
+        "/transfers/bulk": as_json(
+            transfers=[reena.order(rahul, "1.00", idempotency_key="of the table")]
+        ),
         "/transfers/quote": as_json(**reena.order(rahul, "1.00", payee_name="Rahul")),
         "/transfers/<id>/receipt": as_json(received_amount="25.00"),
         "/webhooks": as_json(url="https://hooks.example.com/"),

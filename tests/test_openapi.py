@@ -89,7 +89,10 @@ def check(value, schema: str) -> None:
 def test_its_examples_are_real_answers(reena, rahul, tmp_path):
     book = Recorder()
     credentials = {"username": "reena", "password": PASSWORD}
-    client = Api(book.call("createToken", Api(), "/auth/token", credentials)["token"])
+    client = Api(
+        book.call("createToken", Api(), "/auth/token", credentials)["token"],
+        HTTP_X_REQUEST_ID="7c1d4b1e9f0a4b7f",
+    )
     me = book.call("readMe", client, "/me")
     accounts = book.call("listAccounts", client, f"/customers/{me['customer_id']}/accounts")
     account = accounts["results"][0]
@@ -102,6 +105,8 @@ def test_its_examples_are_real_answers(reena, rahul, tmp_path):
     asked = order | {"payee_name": "Rahul"}
     book.call("quoteTransfer", client, "/transfers/quote", asked)
     transfer = book.call("createTransfer", client, "/transfers", order, key="dinner-2026-11-26")
+    many = [order | {"amount": one, "idempotency_key": f"share {one}"} for one in ("5.00", "7000")]
+    book.call("createTransfers", client, "/transfers/bulk", {"transfers": many})
     book.call("readTransfer", client, f"/transfers/{transfer['id']}")
     book.call("listTransfers", client, "/transfers?limit=1")
     book.call("readAccount", client, f"/accounts/{account['id']}")

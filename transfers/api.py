@@ -1,7 +1,5 @@
 """The API of transfers: order one, read it, list them, confirm what arrived."""
 
-import re
-
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework import exceptions, viewsets
@@ -20,6 +18,8 @@ from transfers import filters, payments, proofs, quotes, receipts, wording
 from transfers.models import LedgerEntry, Transfer
 from transfers.orders import Outcome, Refusal
 from transfers.serializers import (
+    IDEMPOTENCY_KEY,
+    KEY_FORM,
     PaymentSerializer,
     QuoteSerializer,
     ReceiptSerializer,
@@ -29,8 +29,6 @@ from transfers.serializers import (
     is_owner,
     transfer_body,
 )
-
-IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 class Refused(exceptions.APIException):
@@ -169,9 +167,7 @@ def idempotency_key(request) -> str | None:
     """Return the Idempotency-Key header, or None without one. Raises ValidationError."""
     key = request.headers.get("Idempotency-Key")
     if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
-        raise exceptions.ValidationError(
-            {"Idempotency-Key": "This must be 1 to 255 printable ASCII characters."}
-        )
+        raise exceptions.ValidationError({"Idempotency-Key": KEY_FORM})
     return key
 
 
@@ -186,16 +182,17 @@ def answer(outcome: Outcome, user) -> Response:
     """
     headers = {"Idempotent-Replayed": "true"} if outcome.replayed else {}
     if outcome.refusal:
-        raise _refused(outcome, headers)
+        raise refused(outcome, headers)
     headers["Location"] = f"/transfers/{outcome.transfer.public_id}"
     body = transfer_body(as_first_answered(outcome.transfer), user)
     return Response(body, status=201, headers=headers)
 
 
-def _refused(outcome: Outcome, headers: dict) -> Refused:
+def refused(outcome: Outcome, headers: dict, *, recorded: bool = True) -> Refused:
+    """Return the problem that the outcome's refusal is; it names its transfer if that is kept."""
     refusal, transfer = outcome.refusal, outcome.transfer
     members = {}
-    if transfer:
+    if transfer and recorded:
         members["transfer_id"] = transfer.public_id
         members["request_id"] = transfer.request_id  # of the first answer, also in a replay
     told = wording.explain(refusal, transfer)

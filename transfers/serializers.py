@@ -1,15 +1,19 @@
 """What the transfers API reads and writes."""
 
+import re
+
 from rest_framework import serializers
 
 from accounts import money, numbers
 from accounts.models import Account, Customer
-from accounts.serializers import PublicIdField, StrictSerializer, TextField, utc
-from transfers import receipts
+from accounts.serializers import PublicIdField, StrictSerializer, TextField, utc, validated
+from transfers import bulk, receipts
 from transfers.models import LedgerEntry, Transfer
 from transfers.payments import Payment
 
 REFERENCE_LENGTH = 140
+IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+KEY_FORM = "This must be 1 to 255 printable ASCII characters."
 NAME_LENGTH = 140
 
 
@@ -81,6 +85,79 @@ class QuoteSerializer(PaymentSerializer):
     """`POST /transfers/quote`."""
 
     payee_name = TextField(max_length=NAME_LENGTH, allow_blank=True, required=False)
+
+
+class KeyField(TextField):
+    """An idempotency key as a member."""
+
+    default_error_messages = {"invalid": KEY_FORM}
+
+    def to_internal_value(self, data):
+        """Return the key. Raises ValidationError."""
+        if type(data) is not str or not IDEMPOTENCY_KEY.fullmatch(data):
+            self.fail("invalid")
+        return data
+
+
+class BulkPaymentSerializer(PaymentSerializer):
+    """One of the payments of `POST /transfers/bulk`."""
+
+    idempotency_key = KeyField(max_length=255)
+
+
+class PaymentsField(serializers.Field):
+    """A JSON array of payments, each judged later and by itself."""
+
+    default_error_messages = {
+        "type": "This must be an array of transfers.",
+        "length": "This must have 1 to {most} transfers.",
+    }
+
+    def to_internal_value(self, data):
+        """Return the array as it is. Raises ValidationError."""
+        if not isinstance(data, list):
+            self.fail("type")
+        if not 1 <= len(data) <= bulk.MOST:
+            self.fail("length", most=bulk.MOST)
+        return data
+
+
+class TruthField(serializers.Field):
+    """`true` or `false` and nothing like it."""
+
+    default_error_messages = {"type": "This must be true or false."}
+
+    def to_internal_value(self, data):
+        """Return the truth value. Raises ValidationError."""
+        if not isinstance(data, bool):
+            self.fail("type")
+        return data
+
+
+class BulkSerializer(StrictSerializer):
+    """`POST /transfers/bulk`."""
+
+    transfers = PaymentsField()
+    atomic = TruthField(default=False)
+
+    def validate(self, members):
+        """Return the members unless too many are to be done at once. Raises ValidationError."""
+        if members["atomic"] and len(members["transfers"]) > bulk.MOST_AT_ONCE:
+            raise serializers.ValidationError(
+                {"transfers": f"With atomic, this may have {bulk.MOST_AT_ONCE} transfers."}
+            )
+        return members
+
+    @staticmethod
+    def payment(item: object) -> Payment | serializers.ValidationError:
+        """Return one of the transfers as a Payment, or what is wrong with it."""
+        if not isinstance(item, dict):
+            return serializers.ValidationError({"transfers": "Each must be an object."})
+        try:
+            members = validated(BulkPaymentSerializer, item)
+        except serializers.ValidationError as error:
+            return error
+        return PaymentSerializer.payment(members, members.pop("idempotency_key"))
 
 
 class ReceiptSerializer(StrictSerializer):

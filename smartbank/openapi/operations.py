@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from accounts.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from smartbank.openapi.schemas import AMOUNT, CURRENCY, DATE, ID, STATUS
+from transfers.bulk import MOST, MOST_AT_ONCE
 
 ACCOUNTS, TRANSFERS, CALLER, DOCS = "Accounts", "Transfers", "Who is calling", "About the API"
 WEBHOOKS = "Webhooks"
@@ -162,6 +163,19 @@ OPERATIONS = {
             parameter("status", STATUS, "Only those of this status."),
         ),
         answer="TransferPage",
+    ),
+    ("POST", "/transfers/bulk"): Operation(
+        tag=TRANSFERS,
+        name="createTransfers",
+        summary="Send money to many",
+        description=f"Up to {MOST:,} transfers, carried out in their order, each by itself: the "
+        "answer is 200 and has one result for each, which is what `POST /transfers` would have "
+        "answered under the same key. No answer, or a 503 among the results? Send the same call "
+        "again. With `atomic`, all of them or none, and at most "
+        f"{MOST_AT_ONCE}. The body may have 4 MiB.",
+        body="Bulk",
+        answer="BulkResults",
+        problems=("bulk_refused",),
     ),
     ("POST", "/transfers/quote"): Operation(
         tag=TRANSFERS,

@@ -3,6 +3,7 @@
 from accounts import money
 from accounts.models import Account, Scope
 from smartbank.catalogue import PROBLEMS
+from transfers.bulk import MOST, MOST_AT_ONCE
 from transfers.models import Transfer, WebhookDelivery
 from transfers.outbox import EventType
 
@@ -214,6 +215,42 @@ SCHEMAS = {
     ),
     "EntryPage": a_page("Entry"),
     "Payment": an_object(_PAYMENT, _OPTIONAL) | _RECEIVER,
+    "BulkPayment": an_object(
+        _PAYMENT | {"idempotency_key": {"type": "string", "pattern": "^[ -~]{1,255}$"}}, _OPTIONAL
+    )
+    | _RECEIVER,
+    "Bulk": an_object(
+        {
+            "transfers": {
+                "type": "array",
+                "items": ref("BulkPayment"),
+                "minItems": 1,
+                "maxItems": MOST,
+            },
+            "atomic": {
+                "type": "boolean",
+                "default": False,
+                "description": f"All or none; then at most {MOST_AT_ONCE}.",
+            },
+        },
+        ("atomic",),
+    ),
+    "BulkResults": an_object(
+        {
+            "results": {
+                "type": "array",
+                "description": "One for each transfer, in the same order.",
+                "items": an_object(
+                    {
+                        "status": {"type": "integer"},
+                        "transfer": ref("Transfer"),
+                        "problem": ref("Problem"),
+                    },
+                    ("transfer", "problem"),
+                ),
+            }
+        }
+    ),
     "PaymentToQuote": an_object(
         _PAYMENT | {"payee_name": a(text(140), description="Whose account you think it is.")},
         (*_OPTIONAL, "payee_name"),
@@ -389,6 +426,16 @@ SCHEMAS = {
                 ),
             },
             "transfer_id": a(ID, description="The transfer that records the refusal."),
+            "refusals": {
+                "type": "array",
+                "items": an_object(
+                    {
+                        "index": {"type": "integer", "minimum": 0},
+                        "status": {"type": "integer"},
+                        "problem": ref("Problem"),
+                    }
+                ),
+            },
             "available_balance": AMOUNT,
             "remaining": AMOUNT,
             "resets_at": TIME,

@@ -37,6 +37,11 @@ def provoke(reena, rahul, meera, anita, make_customer, teller, settings, monkeyp
         reena.send(rahul, "1.00", key="k")
         return reena.send(rahul, "2.00", key="k")
 
+    def all_or_none():
+        order = reena.order(rahul, "1.00") | {"to_account_id": UNKNOWN_ID, "idempotency_key": "k"}
+        asked = {"transfers": [order], "atomic": True}
+        return reena.api.post("/transfers/bulk", asked, X_Request_ID="7c1d4b1e9f0a4b7f")
+
     def another_receipt():
         path = f"/transfers/{reena.send(rahul, '1.00').json()['id']}/receipt"
         rahul.api.post(path, {"received_amount": "1.00"})
@@ -76,6 +81,7 @@ def provoke(reena, rahul, meera, anita, make_customer, teller, settings, monkeyp
         "same_account": lambda: reena.send(reena, "1.00"),
         "currency_mismatch": lambda: reena.send(make_customer("kenji", currency="JPY"), "1.00"),
         "idempotency_key_reused": reusing_a_key,
+        "bulk_refused": all_or_none,
         "daily_limit_exceeded": lambda: meera.send(rahul, "100.01"),
         "throttled": guessing,
         "internal_error": lambda: failing(broken),

@@ -1,0 +1,106 @@
+"""Many payments of one customer at once, from one call or one file.
+
+Each is what it would be alone, under the same key: the same outcome, the same replay, the same
+audit. They go through `operations.post` in chunks, in their order, so that the accounts are locked
+only briefly and other payments get in between.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import islice
+
+from accounts import money, transactions
+from audit.models import Action
+from audit.operations import Origin, record
+from transfers import operations, payments
+from transfers.orders import Order, Outcome
+from transfers.payments import Payment
+
+MOST = 5_000
+MOST_AT_ONCE = 500  # all of them or none
+MOST_ACCOUNTS = 999  # that one lock may name
+CHUNK = 100
+
+# What became of one payment: its outcome, or why there is none.
+Result = Outcome | money.InvalidAmount | transactions.Busy
+
+
+def pay(user, wishes: Sequence[Payment], *, origin: Origin) -> Iterator[Result]:
+    """Carry out the payments in turn, for the customer who signs in as `user`, and yield what
+    became of each as soon as its chunk is committed.
+
+    If the database comes to no verdict on a chunk, that and the rest are Busy: what was carried
+    out stays, and paying the same under the same keys again completes it.
+    """
+    rest = iter(wishes)
+    while chunk := list(islice(rest, CHUNK)):
+        results = _orders(user, chunk, origin)
+        orders = [one for one in results if isinstance(one, Order)]
+        try:
+            outcomes = iter(operations.post(orders))
+        except transactions.Busy as busy:
+            yield from [one if isinstance(one, money.InvalidAmount) else busy for one in results]
+            yield from [busy for _ in rest]
+            return
+        for one in results:
+            yield next(outcomes) if isinstance(one, Order) else one
+
+
+class TooManyAccounts(Exception):
+    """More accounts than one transaction may lock."""
+
+
+class NotAll(Exception):
+    """At least one payment is refused, so none was made; `results` says what each came to, or the
+    order that it would have been."""
+
+    def __init__(self, results: list[Result | Order]):
+        super().__init__("Not all of the payments can be made, so none was.")
+        self.results = results
+
+
+def pay_all_or_none(user, wishes: Sequence[Payment], *, origin: Origin) -> list[Outcome]:
+    """Carry out the payments in one transaction and return their outcomes, each paid or replayed.
+
+    Raises NotAll if one of them is refused: then nothing moved and no key is used up, and the audit
+    log has one row. Raises TooManyAccounts, and Busy as `operations.post` does.
+    """
+    results = _orders(user, wishes, origin)
+    orders = [one for one in results if isinstance(one, Order)]
+    if len({account for order in orders for account in order.accounts}) > MOST_ACCOUNTS:
+        raise TooManyAccounts(f"All of them together name more than {MOST_ACCOUNTS} accounts.")
+    try:
+        if len(orders) < len(results):
+            raise NotAll(results)
+        return transactions.run(partial(_carry_out_all, orders))
+    except NotAll as none:
+        refused = sum(map(is_refused, none.results))
+        facts = {"code": "bulk_refused", "orders": len(wishes), "refused": refused}
+        record(Action.TRANSFER_NOT_ACCEPTED, origin, object_type="bulk", object_id="", **facts)
+        raise
+
+
+def is_refused(result: Result | Order) -> bool:
+    """Return whether this is no payment, made or to be made."""
+    return not isinstance(result, Order | Outcome) or bool(
+        isinstance(result, Outcome) and result.refusal
+    )
+
+
+def _carry_out_all(orders: list[Order]) -> list[Outcome]:
+    outcomes = operations.carry_out(orders)
+    if any(map(is_refused, outcomes)):
+        raise NotAll(outcomes)  # and so rolls back
+    return outcomes
+
+
+def _orders(user, wishes: Sequence[Payment], origin: Origin) -> list[Order | money.InvalidAmount]:
+    accounts = payments.accounts_of(wishes)
+    return [_order(accounts, user, wish, origin) for wish in wishes]
+
+
+def _order(accounts, user, wish: Payment, origin: Origin) -> Order | money.InvalidAmount:
+    try:
+        return payments.order_between(accounts, user, wish, origin=origin)
+    except money.InvalidAmount as error:
+        return error

@@ -1,0 +1,76 @@
+"""`POST /transfers/bulk`: many payments in one call."""
+
+import json
+
+from django.db.models import prefetch_related_objects
+from rest_framework import exceptions, viewsets
+from rest_framework.response import Response
+
+from accounts import money
+from accounts.models import Scope
+from accounts.serializers import read_body
+from audit.operations import Origin
+from transfers import bulk
+from transfers.api import Refused, only_customers, refused
+from transfers.orders import Order, Outcome, Refusal
+from transfers.payments import Payment
+from transfers.serializers import BulkSerializer, as_first_answered, is_owner, transfer_body
+
+
+class BulkViewSet(viewsets.ViewSet):
+    """`/transfers/bulk`."""
+
+    scopes = {"create": Scope.TRANSFERS_WRITE}
+
+    def create(self, request):
+        """Carry out all payments, each by itself or all or none, and answer what became of each."""
+        only_customers(request)
+        members = read_body(request, BulkSerializer)
+        wishes = [BulkSerializer.payment(item) for item in members["transfers"]]
+        carry_out = self._all_or_none if members["atomic"] else self._each
+        results = carry_out(request, wishes)
+        self._load_receivers_view(request.user, results)
+        return Response({"results": [self._told(request, one) for one in results]})
+
+    def _each(self, request, wishes: list) -> list:
+        """Return what became of each; what is no payment stands there as what is wrong with it."""
+        good = [one for one in wishes if isinstance(one, Payment)]
+        results = bulk.pay(request.user, good, origin=Origin.of(request))
+        return [next(results) if isinstance(one, Payment) else one for one in wishes]
+
+    def _all_or_none(self, request, wishes: list) -> list[Outcome]:
+        """Return the outcomes. Raises Refused if one of them is a refusal."""
+        try:
+            if not all(isinstance(one, Payment) for one in wishes):
+                raise bulk.NotAll(wishes)
+            return bulk.pay_all_or_none(request.user, wishes, origin=Origin.of(request))
+        except bulk.TooManyAccounts as error:
+            raise exceptions.ValidationError({"transfers": str(error)}) from None
+        except bulk.NotAll as none:
+            refusals = [
+                {"index": index, **self._told(request, one, recorded=False)}
+                for index, one in enumerate(none.results)
+                if not isinstance(one, Order | Payment) and bulk.is_refused(one)
+            ]
+            members = {"refusals": refusals}
+            raise Refused(422, Refusal("bulk_refused"), str(none), members, {}) from None
+
+    def _told(self, request, result, *, recorded: bool = True) -> dict:
+        """Return one result as the answer tells it: the status and body that it would have had in a
+        call of its own."""
+        if isinstance(result, Outcome) and not result.refusal:
+            body = transfer_body(as_first_answered(result.transfer), request.user)
+            return {"status": 201, "transfer": body}
+        if isinstance(result, Outcome):
+            result = refused(result, {}, recorded=recorded)
+        elif isinstance(result, money.InvalidAmount):
+            result = exceptions.ValidationError({"amount": str(result)})
+        answer = self.get_exception_handler()(result, self.get_exception_handler_context())
+        return {"status": answer.status_code, "problem": json.loads(answer.content)}
+
+    @staticmethod
+    def _load_receivers_view(user, results: list) -> None:
+        """Load at once what a caller who is the receiver, too, sees of each transfer."""
+        transfers = [one.transfer for one in results if isinstance(one, Outcome) and one.transfer]
+        own = [one for one in transfers if is_owner(user, one.to_account)]
+        prefetch_related_objects(own, "entries")
