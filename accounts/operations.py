@@ -72,16 +72,17 @@ def open_account(
     name: str,
     currency: str,
     daily_limit_minor: int,
+    number: str | None = None,
     reason: str = "",
     origin: Origin,
 ) -> Account:
-    """Open an active account with a balance of zero; the bank makes its number."""
+    """Open an active account with a balance of zero. Without a `number` the bank makes one."""
     if currency not in money.EXPONENTS:
         raise ValueError(f"{currency} is not a currency.")
 
     def work() -> Account:
         account = Account.objects.create(
-            number=numbers.new(),
+            number=number or numbers.new(),
             customer=customer,
             name=name,
             currency=currency,

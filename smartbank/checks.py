@@ -13,7 +13,7 @@ from smartbank.demo_environment import DEMO_KEY_PREFIX
 
 DEMO_PASSWORD = "smartbank-demo"
 DEMO_USERNAMES = [
-    *("reena", "rahul", "anita", "meera"),
+    *("reena", "rahul", "anita", "meera", "sandbox"),
     *("manager", "teller", "auditor", "admin"),
 ]
 

@@ -13,6 +13,7 @@ from django.db import connection
 from accounts import money, operations
 from accounts.models import Account, Customer
 from audit.operations import Origin
+from smartbank import sandbox
 from smartbank.checks import DEMO_PASSWORD
 from transfers import cash
 
@@ -65,6 +66,8 @@ def open_bank() -> None:
             origin=origin,
             reason=REASON,
         )
+    playground = _customer(sandbox.USERNAME, sandbox.NAME, origin)
+    sandbox.open_accounts(playground, reason=REASON, origin=origin)
 
 
 def _staff(username: str, **flags):
@@ -82,9 +85,9 @@ def _staff(username: str, **flags):
     return user
 
 
-def _account(username: str, name: str, limit: str, origin: Origin) -> Account:
+def _customer(username: str, name: str, origin: Origin) -> Customer:
     customer = Customer.objects.filter(user__username=username).first()
-    customer = customer or operations.open_customer(
+    return customer or operations.open_customer(
         username=username,
         password=DEMO_PASSWORD,
         name=name,
@@ -92,6 +95,10 @@ def _account(username: str, name: str, limit: str, origin: Origin) -> Account:
         reason=REASON,
         origin=origin,
     )
+
+
+def _account(username: str, name: str, limit: str, origin: Origin) -> Account:
+    customer = _customer(username, name, origin)
     return customer.accounts.first() or operations.open_account(
         customer,
         name="Savings",

@@ -112,7 +112,7 @@ def test_the_demo_proves_its_books(demo_server):
     assert "\nThe books are right" in demo_server.printout
 
 
-def test_the_demo_prints_the_eight_logins_and_their_password(demo_server):
+def test_the_demo_prints_the_logins_and_their_password(demo_server):
     logins = re.findall(r"^ +http://localhost:8000/(?:admin/)? +(\w+) ", demo_server.printout, re.M)
     assert logins == DEMO_USERNAMES
     assert f"password {DEMO_PASSWORD}" in demo_server.printout

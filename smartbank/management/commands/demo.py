@@ -18,7 +18,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
-from smartbank import demo_bank
+from smartbank import demo_bank, sandbox
 from smartbank.checks import DEMO_PASSWORD
 
 PORT = 8000
@@ -106,6 +106,7 @@ class Command(BaseCommand):
                 (f"{base}/", username, f"customer, may send {demo_bank.in_words(limit)} a day")
                 for username, (_, _, limit) in demo_bank.CUSTOMERS.items()
             ),
+            (f"{base}/", sandbox.USERNAME, "accounts that give each answer: docs/sandbox.md"),
             *((f"{base}/admin/", username, what) for username, what in demo_bank.STAFF.items()),
             (f"{base}/admin/", demo_bank.ADMIN, "superuser: users and groups"),
         ]
