@@ -43,8 +43,12 @@ C_DRIVER = "mysqlclient"
 PURE_DRIVER = ("PyMySQL", "1.2.4")
 C_DRIVER_NEEDS = "apt-get install --no-install-recommends gcc pkg-config libmariadb-dev python3-dev"
 
-# Needed by the tests in a browser alone, and not made for every kind of Linux (Alpine has none).
-BROWSER_DRIVER = "playwright"
+# What the project can do without, and what is missing then: not every kind of machine has packages
+# of them, and nobody should need a compiler.
+OPTIONAL = {
+    "playwright": "no test will open a browser",
+    "uharfbuzz": "Devanagari in PDFs will lack its ligatures",
+}
 
 # Debian's python3 lacks ensurepip, so the first pip is fetched by hand. With its hash known here,
 # an index can give us this pip or none. The hash is the one on https://pypi.org/simple/pip/.
@@ -198,11 +202,11 @@ def make_environment():
         make_venv()
     pins = read_pins()
     c_driver = pins.pop(C_DRIVER, None)
-    browser_driver = pins.pop(BROWSER_DRIVER, None)
+    optional = {name: pins.pop(name) for name in OPTIONAL if name in pins}
     step(f"Installing {len(pins)} packages and what they need (up to a minute)")
     pip_install(*(f"{name}=={version}" for name, version in pins.items()))
-    if browser_driver:
-        install_browser_driver(browser_driver)
+    for name, version in optional.items():
+        install_optional(name, version)
     if c_driver:
         install_driver(c_driver)
     STAMP.write_text(wanted_stamp())
@@ -238,12 +242,12 @@ def install_driver(version):
         )
 
 
-def install_browser_driver(version):
-    """Install what drives a browser in tests, if there is a package of it for this machine."""
+def install_optional(name, version):
+    """Install what the project can do without, if there is a package of it for this machine."""
     try:
-        pip_install(f"{BROWSER_DRIVER}=={version}")
+        run_pip(["-m", "pip", "install", "--only-binary", name, f"{name}=={version}"])
     except CommandFailed:
-        step(f"{BROWSER_DRIVER} cannot be installed here, so no test will open a browser.")
+        step(f"{name} cannot be installed here: {OPTIONAL[name]}.")
 
 
 def read_pins():
@@ -262,7 +266,8 @@ def read_pins():
 def has_requirements():
     """Whether the running interpreter has every requirement in the pinned version."""
     pins = read_pins()
-    pins.pop(BROWSER_DRIVER, None)
+    for name in OPTIONAL:
+        pins.pop(name, None)
     c_driver = pins.pop(C_DRIVER, None)
     has_driver = c_driver is None or has_package(C_DRIVER, c_driver) or has_package(*PURE_DRIVER)
     return has_driver and all(has_package(*pin) for pin in pins.items())

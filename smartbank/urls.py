@@ -13,6 +13,7 @@ from audit import api as audit
 from smartbank import documentation, health, problems
 from transfers import api as transfers
 from transfers import bulk_api as bulk
+from transfers import history_views as history_pages
 from transfers import send_views as send_pages
 from transfers import views as transfer_pages
 from transfers import webhooks_api as webhooks
@@ -31,6 +32,7 @@ api = [
     path("accounts/<str:id>", accounts.AccountViewSet.as_view({"get": "retrieve"})),
     path("accounts/<str:id>/limits", accounts.AccountViewSet.as_view({"get": "limits"})),
     path("accounts/<str:id>/entries", transfers.EntryViewSet.as_view({"get": "list"})),
+    path("accounts/<str:id>/statement", transfers.StatementViewSet.as_view({"get": "retrieve"})),
     path(
         "transfers",
         transfers.TransferViewSet.as_view({"get": "list", "post": "create"}),
@@ -68,9 +70,14 @@ pages = [
     path("language", require_POST(set_language), name="language"),
     path("send", send_pages.send, name="send"),
     path("send/check", send_pages.check, name="check"),
+    path("history/<uuid:id>", history_pages.history, name="history"),
+    path("history/<uuid:id>/statement", history_pages.choose_statement, name="choose-statement"),
+    path("history/<uuid:id>/statement.csv", history_pages.statement, {"kind": "csv"}, "csv"),
+    path("history/<uuid:id>/statement.pdf", history_pages.statement, {"kind": "pdf"}, "pdf"),
     path("payees", send_pages.payee_list, name="payees"),
     path("payees/<uuid:id>/forget", send_pages.forget_payee, name="forget-payee"),
     path("payments/<uuid:id>", transfer_pages.payment, name="payment"),
+    path("payments/<uuid:id>/receipt.pdf", transfer_pages.receipt_pdf, name="receipt-pdf"),
     path("payments/<uuid:id>/receipt", transfer_pages.receipt, name="receipt"),
     path("tokens/new", token_pages.new_token, name="new_token"),
     path("docs", documentation.docs, name="docs"),

@@ -30,6 +30,7 @@ route                    method  str ina exp rev  own rec oth  cle tel man aud a
 /accounts/<id>           GET     401 401 401 401  200 404 404  404 200 200 200 200
 /accounts/<id>/limits    GET     401 401 401 401  200 404 404  404 200 200 200 200
 /accounts/<id>/entries   GET     401 401 401 401  200 404 404  404 200 200 200 200
+/accounts/<id>/statement GET     401 401 401 401  200 404 404  404 200 200 200 200
 /transfers               GET     401 401 401 401  200 200 200  200 200 200 200 200  # their own
 /transfers               POST    401 401 401 401  201 404 404  403 403 403 403 403  # owner's money
 /transfers/bulk          POST    401 401 401 401  200 200 200  403 403 403 403 403  # owner's money
@@ -61,6 +62,11 @@ route                    method   str   ina    own rec oth  cle    tel    man   
 /send                    POST     login login  303 404 404  office office office office office
 /send/check              GET      login login  302 302 302  office office office office office
 /send/check              POST     login login  303 404 404  office office office office office
+/history/<id>            GET      login login  200 404 404  office office office office office
+/history/<id>/statement  GET      login login  200 404 404  office office office office office
+/history/<id>/statement.csv GET   login login  200 404 404  office office office office office
+/history/<id>/statement.pdf GET   login login  200 404 404  office office office office office
+/payments/<id>/receipt.pdf  GET   login login  200 200 404  office office office office office
 /payees                  GET      login login  200 200 200  office office office office office
 /payees/<id>/forget      GET      login login  302 302 302  office office office office office
 /payees/<id>/forget      POST     login login  302 404 404  office office office office office

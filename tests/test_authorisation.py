@@ -397,6 +397,7 @@ def call_page(desk, payment, reena, rahul) -> Callable:
     order |= {"payee_name": "Rahul"}
     payees.remember(reena.customer, rahul.account)
     ids = {"/payees": reena.customer.payees.get().public_id, "/problems": "busy"}
+    ids["/history"] = reena.account.public_id
     forms = {
         "/language": as_form(language="hi"),
         "/send": as_form(**order),

@@ -52,9 +52,10 @@ class Recorder:
         assert response.status_code == operation.status, response.content
         self.examples[name] = {"request": self._plain(body)} if body is not None else {}
         if operation.answer:
-            check(response.json(), operation.answer)
-            self.examples[name]["answer"] = self._plain(response.json())
-            return response.json()
+            answer = json.loads(response.getvalue())  # a stream, or not
+            check(answer, operation.answer)
+            self.examples[name]["answer"] = self._plain(answer)
+            return answer
         return None
 
     def _plain(self, value):
@@ -112,6 +113,7 @@ def test_its_examples_are_real_answers(reena, rahul, tmp_path):
     book.call("readAccount", client, f"/accounts/{account['id']}")
     book.call("readLimits", client, f"/accounts/{account['id']}/limits")
     book.call("listEntries", client, f"/accounts/{account['id']}/entries?limit=1")
+    book.call("readStatement", client, f"/accounts/{account['id']}/statement")
     path = f"/transfers/{transfer['id']}/receipt"
     book.call("giveReceipt", rahul.api, path, {"received_amount": "25.00"})
     asked = {"url": "https://hooks.example.com/bank", "events": ["transfer.received"]}

@@ -7,14 +7,12 @@ from rest_framework.response import Response
 
 from accounts import bank_day, money, throttles
 from accounts.api import unless_known, visible_account
-from accounts.models import Customer, Scope
+from accounts.models import Account, Customer, Scope
 from accounts.pagination import KeysetPagination
-from accounts.serializers import (
-    path_id,
-    read_body,
-)
+from accounts.serializers import path_id, query_choice, read_body
 from audit.operations import Origin
-from transfers import filters, payments, proofs, quotes, receipts, wording
+from transfers import filters, paper, payments, proofs, quotes, receipts, statements, wording
+from transfers.downloads import download
 from transfers.models import LedgerEntry, Transfer
 from transfers.orders import Outcome, Refusal
 from transfers.serializers import (
@@ -141,14 +139,40 @@ class EntryViewSet(viewsets.GenericViewSet):
 
     def list(self, request, id):
         """List what happened to the account, newest first, as far as it is asked for."""
-        account = visible_account(request, id)
-        if request.user.is_staff and not request.user.has_perm("transfers.view_ledgerentry"):
-            raise exceptions.NotFound()
+        account = account_with_entries(request, id)
         entries = LedgerEntry.objects.filter(account=account).select_related(
             "transfer__from_account__customer", "transfer__to_account__customer"
         )
         page = self.paginate_queryset(filters.entries(request, entries, account.currency))
         return self.get_paginated_response([entry_body(one, account.currency) for one in page])
+
+
+class StatementViewSet(viewsets.ViewSet):
+    """`GET /accounts/{id}/statement`."""
+
+    def perform_content_negotiation(self, request, force=False):
+        """Take any Accept header: `format` says what is wanted."""
+        return super().perform_content_negotiation(request, force=True)
+
+    def retrieve(self, request, id):
+        """Return opening balance, all lines and closing balance of a period, oldest first."""
+        account = account_with_entries(request, id)
+        since, until = filters.period(request)
+        kind = query_choice(request, "format", ["json", "csv", "pdf"]) or "json"
+        made = statements.of(account, since, until)
+        if kind == "pdf" and made.length > paper.MOST_LINES:
+            raise exceptions.ValidationError(
+                {"format": f"A PDF has at most {paper.MOST_LINES} lines; choose csv or json."}
+            )
+        return download(made, kind)
+
+
+def account_with_entries(request, id: str) -> Account:
+    """Return the account whose entries the caller may see. Raises 404 for everything else."""
+    account = visible_account(request, id)
+    if request.user.is_staff and not request.user.has_perm("transfers.view_ledgerentry"):
+        raise exceptions.NotFound()
+    return account
 
 
 def only_customers(request) -> None:

@@ -1,5 +1,7 @@
 """What lists of transfers and entries can be asked for. What is known and wrong is 400."""
 
+import datetime as dt
+
 from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 from rest_framework.exceptions import ValidationError
@@ -59,10 +61,16 @@ def _direction(request: Request) -> str | None:
     return query_choice(request, "direction", ["in", "out"])
 
 
-def _between_dates(request: Request, found: QuerySet) -> QuerySet:
+def period(request: Request) -> tuple[dt.date | None, dt.date | None]:
+    """Return the bank dates `since` and `until`, each None if not given. Raises ValidationError."""
     since, until = query_date(request, "since"), query_date(request, "until")
     if since and until and until < since:
         raise ValidationError({"until": "This must not be before since."})
+    return since, until
+
+
+def _between_dates(request: Request, found: QuerySet) -> QuerySet:
+    since, until = period(request)
     if since:
         found = found.filter(bank_date__gte=since)
     if until:

@@ -11,20 +11,27 @@ from transfers.models import Transfer
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One customer's view of a transfer that is loaded with its parties."""
+    """One customer's view of a transfer that is loaded with its parties; as seen from `account`,
+    if the customer has both of its ends."""
 
     transfer: Transfer
     customer: Customer
+    account: Account | None = None
 
     @property
     def sent(self) -> bool:
         """Whether the money left, or would have left, an account of this customer."""
-        return self.transfer.from_account.customer_id == self.customer.pk
+        return self._is_mine(self.transfer.from_account)
 
     @property
     def received(self) -> bool:
         """Whether the money came to an account of this customer."""
-        return self.transfer.to_account.customer_id == self.customer.pk
+        return self._is_mine(self.transfer.to_account)
+
+    def _is_mine(self, end: Account) -> bool:
+        if self.account:
+            return end.pk == self.account.pk
+        return end.customer_id == self.customer.pk
 
     @property
     def other(self) -> Account:
@@ -41,8 +48,10 @@ class Side:
     @property
     def between(self) -> str:
         """The other end with its direction, such as "to Rahul"."""
-        if self.sent and self.received:
+        if self.other.customer_id == self.customer.pk and self.sent:
             return _("to your account {name}").format(name=self.other.name)
+        if self.other.customer_id == self.customer.pk:
+            return _("from your account {name}").format(name=self.other.name)
         words = _("to {name}") if self.sent else _("from {name}")
         return words.format(name=self.other_name)
 

@@ -16,7 +16,7 @@ from accounts.models import Customer
 from accounts.today import accounts_today
 from accounts.views import for_customers
 from audit.operations import Origin
-from transfers import receipts
+from transfers import paper, receipts
 from transfers.forms import ReceiptForm
 from transfers.models import LedgerEntry, Transfer
 from transfers.sides import Side
@@ -62,6 +62,17 @@ def payment(request, id):
     """Show one transfer to its sender or its receiver."""
     side = _side(request, id)
     return _payment_page(request, side, ReceiptForm(side.transfer.currency))
+
+
+@for_customers
+@require_safe
+def receipt_pdf(request, id):
+    """Return what the customer can show of one transfer."""
+    side = _side(request, id)
+    response = HttpResponse(paper.receipt(side), content_type="application/pdf")
+    name = f"payment-{side.transfer.public_id}.pdf"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
 
 
 @for_customers

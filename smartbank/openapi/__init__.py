@@ -164,6 +164,8 @@ def _success(operation: Operation) -> dict:
         if recorded := examples().get(operation.name, {}).get("answer"):
             content["example"] = recorded
         response["content"] = {"application/json": content}
+        if operation.answer == "Statement":
+            response["content"] |= {"text/csv": {}, "application/pdf": {}}
         if operation.answer == "Schema":
             response["content"]["application/yaml"] = {"schema": {"type": "string"}}
     links = [(name, *LINKS[name]) for name in operation.links]

@@ -133,6 +133,24 @@ OPERATIONS = {
         query=(*_PAGES, *_FILTERS),
         answer="EntryPage",
     ),
+    ("GET", "/accounts/{id}/statement"): Operation(
+        tag=ACCOUNTS,
+        name="readStatement",
+        summary="All that happened to an account in a period, between two balances",
+        description="Streamed, oldest line first. `closing_balance` is the `opening_balance` of "
+        "the next period. In CSV, text that a spreadsheet could take for a formula begins with an "
+        "apostrophe.",
+        query=(
+            parameter("since", DATE, "The first day; without it, the account’s first."),
+            parameter("until", DATE, "The last day, itself included; without it, today."),
+            parameter(
+                "format",
+                {"type": "string", "enum": ["json", "csv", "pdf"], "default": "json"},
+                "In which form.",
+            ),
+        ),
+        answer="Statement",
+    ),
     ("POST", "/transfers"): Operation(
         tag=TRANSFERS,
         name="createTransfer",
@@ -184,7 +202,6 @@ OPERATIONS = {
         description="Nothing moves and nothing is recorded.",
         body="PaymentToQuote",
         answer="Quote",
-        problems=("account_not_found",),
     ),
     ("GET", "/transfers/{id}"): Operation(
         tag=TRANSFERS,

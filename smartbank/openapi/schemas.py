@@ -214,6 +214,19 @@ SCHEMAS = {
         }
     ),
     "EntryPage": a_page("Entry"),
+    "Statement": an_object(
+        {
+            "account_id": ID,
+            "account_number": NUMBER,
+            "currency": CURRENCY,
+            "time_zone": {"type": "string"},
+            "since": DATE,
+            "until": DATE,
+            "opening_balance": SIGNED,
+            "closing_balance": SIGNED,
+            "lines": {"type": "array", "items": ref("Entry")},
+        }
+    ),
     "Payment": an_object(_PAYMENT, _OPTIONAL) | _RECEIVER,
     "BulkPayment": an_object(
         _PAYMENT | {"idempotency_key": {"type": "string", "pattern": "^[ -~]{1,255}$"}}, _OPTIONAL

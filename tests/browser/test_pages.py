@@ -11,7 +11,15 @@ def paths(reena, rahul):
     sent = reena.send(rahul, "25.00", reference="Dinner").json()["id"]
     received = rahul.send(reena, "7.50").json()["id"]
     refused = reena.send(rahul, "6000").json()["transfer_id"]
-    return ["/", "/send", "/payees", *(f"/payments/{one}" for one in (sent, received, refused))]
+    history = f"/history/{reena.account.public_id}"
+    return [
+        "/",
+        "/send",
+        "/payees",
+        history,
+        f"{history}/statement",
+        *(f"/payments/{one}" for one in (sent, received, refused)),
+    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
