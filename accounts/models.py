@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterable
 
 from django.conf import settings
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import connection, models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -307,6 +308,28 @@ class ApiToken(models.Model):
     def digest(secret: str) -> str:
         """Return what is stored of a token: being random, it needs neither salt nor stretching."""
         return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class BrowserSession(AbstractBaseSession):
+    """A browser in which somebody may be signed in. Only accounts.sessions writes it."""
+
+    public_id = public_id_field()
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True)
+    signed_in_at = models.BigIntegerField(null=True, help_text="Seconds since 1970.")
+    seen_at = models.BigIntegerField(null=True, help_text="Seconds since 1970.")
+    ip = models.GenericIPAddressField("IP address", null=True)
+    agent = models.CharField(max_length=200, blank=True)
+
+    class Meta(AbstractBaseSession.Meta):
+        abstract = False
+        db_table = "browser_sessions"
+
+    @classmethod
+    def get_session_store_class(cls):
+        """Return what reads and writes sessions."""
+        from accounts.sessions import SessionStore  # which itself needs this model
+
+        return SessionStore
 
 
 class ThrottleWindowQuerySet(models.QuerySet):

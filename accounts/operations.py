@@ -27,6 +27,10 @@ class UsernameTaken(Exception):
     """Somebody already signs in with that name."""
 
 
+class NotLower(Exception):
+    """The limit that was to be lowered is not above what was asked for."""
+
+
 class WrongStatus(Exception):
     """The account is not in the status that this change starts from."""
 
@@ -141,6 +145,20 @@ def change_daily_limit(account: Account, limit_minor: int, *, reason: str, origi
         reason,
         origin,
     )
+
+
+def lower_daily_limit(account: Account, limit_minor: int, *, origin: Origin) -> None:
+    """Set a lower limit, as its owner may at any time. Raises NotLower if it is not below the one
+    that there is under the lock."""
+    transactions.run(partial(_lower_daily_limit, account, limit_minor, origin))
+
+
+def _lower_daily_limit(account: Account, limit_minor: int, origin: Origin) -> None:
+    locked = Account.objects.locked([account.pk])[account.pk]
+    if limit_minor >= locked.daily_limit_minor:
+        raise NotLower
+    columns = {"daily_limit_minor": limit_minor}
+    change_locked(locked, Action.LIMIT_CHANGED, columns, reason="Lowered by owner", origin=origin)
 
 
 def freeze(account: Account, *, reason: str, origin: Origin) -> None:

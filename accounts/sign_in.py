@@ -39,6 +39,22 @@ def check(request, username: str, password: str, admits: Callable[..., bool] = a
     return user
 
 
+def confirm(request, password: str) -> bool:
+    """Return whether it is the password of whoever is signed in.
+
+    Wrong ones count as at the door, and are in the audit log. Raises throttles.TooMany.
+    """
+    username = request.user.get_username()
+    limits = throttles.of_guessing(username, request.client_ip)
+    throttles.take(request, *limits)
+    if request.user.check_password(password):
+        for limit in limits:
+            throttles.give_back(limit)
+        return True
+    _record(request, username, None)
+    return False
+
+
 def _attempted(username: str) -> str:
     """Return a name for the name that was typed: people type passwords there, so it is not kept."""
     return salted_hmac("sign-in", username.casefold(), algorithm="sha256").hexdigest()

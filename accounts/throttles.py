@@ -76,6 +76,11 @@ def of_quotes(user) -> Limit:
     return Limit("quotes", settings.QUOTES_PER_MINUTE, 60, str(user.pk))
 
 
+def of_recovery(ip: str | None) -> Limit:
+    """Return the limit on asking for mails with a link to a new password."""
+    return Limit("recovery", settings.RECOVERY_MAILS_PER_HOUR, 3600, network(ip))
+
+
 def network(ip: str | None) -> str:
     """Return whom an address stands for: with IPv6 everybody has a whole /64 to choose from."""
     if ip and ":" in ip:

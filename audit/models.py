@@ -13,6 +13,8 @@ class Action(models.TextChoices):
     RECEIPT_DISPUTED = "receipt.disputed", "Receipt disputed"
     SIGNED_IN = "sign_in.succeeded", "Signed in"
     SIGN_IN_FAILED = "sign_in.failed", "Sign-in failed"
+    SESSION_ENDED = "session.ended", "Session ended"
+    PASSWORD_CHANGED = "password.changed", "Password changed by its owner"
     TOKEN_CREATED = "token.created", "API token made"
     WEBHOOK_CHANGED = "webhook.changed", "Webhook changed"
     TOKEN_REVOKED = "token.revoked", "API token revoked"

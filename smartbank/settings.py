@@ -59,6 +59,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.sessions.TimeoutMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 
@@ -91,6 +92,7 @@ TOKENS_PER_HOUR = env.int("TOKENS_PER_HOUR", default=1000)
 WEBHOOK_PRIVATE_HOSTS = env.list(
     "WEBHOOK_PRIVATE_HOSTS", cast=str.strip, default=["localhost"] if DEBUG else []
 )
+RECOVERY_MAILS_PER_HOUR = env.int("RECOVERY_MAILS_PER_HOUR", default=10)
 QUOTES_PER_MINUTE = env.int("QUOTES_PER_MINUTE", default=100)
 REQUESTS_PER_MINUTE = env.int("REQUESTS_PER_MINUTE", default=30_000)
 # What one person asks for and another must approve; cash only above the threshold (major units).
@@ -180,6 +182,14 @@ SPECTACULAR_SETTINGS = {
     "ENABLE_DJANGO_DEPLOY_CHECK": False,  # a test is stricter
 }
 
+# --- E-mail to customers ----------------------------------------------------------------------
+
+# Without an address of a mail server nothing is sent; the demo prints its mails.
+globals().update(env.email_url("EMAIL_URL", default="consolemail://" if DEBUG else "dummymail://"))
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = env("MAIL_FROM", default="no-reply@localhost")
+MAIL_NOTICES = env.bool("MAIL_NOTICES", default=False)
+
 # --- Browsers ---------------------------------------------------------------------------------
 
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
@@ -213,7 +223,11 @@ CSRF_COOKIE_NAME = "__Host-csrftoken" if _over_tls else "csrftoken"
 SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_HTTPONLY = True  # the page's script reads the token from the form
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 12 * 3600
+SESSION_ENGINE = "accounts.sessions"
+SESSION_SECONDS = env.int("SESSION_SECONDS", default=12 * 3600)
+SESSION_IDLE_SECONDS = env.int("SESSION_IDLE_SECONDS", default=15 * 60)
+SESSION_COOKIE_AGE = SESSION_SECONDS
+PASSWORD_RESET_TIMEOUT = 3600
 CSRF_FAILURE_VIEW = "smartbank.problems.csrf_failure"
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 

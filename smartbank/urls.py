@@ -7,9 +7,11 @@ from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
 from accounts import api as accounts
+from accounts import security_views as security_pages
 from accounts import token_pages
 from accounts import views as account_pages
 from audit import api as audit
+from office import limit_views as limit_pages
 from smartbank import documentation, health, problems
 from transfers import api as transfers
 from transfers import bulk_api as bulk
@@ -67,6 +69,14 @@ pages = [
     path("", transfer_pages.home, name="home"),
     path("login", account_pages.SignInView.as_view(), name="login"),
     path("logout", account_pages.SignOutView.as_view(), name="logout"),
+    path("limits", limit_pages.limits, name="limits"),
+    path("limits/<uuid:id>", limit_pages.change_limit, name="limit"),
+    path("security", security_pages.security, name="security"),
+    path("security/password", security_pages.change_password, name="password"),
+    path("security/sessions/<uuid:id>/end", security_pages.end_session, name="end-session"),
+    path("security/tokens/<uuid:id>/revoke", security_pages.revoke_token, name="revoke-token"),
+    path("forgotten", security_pages.forgotten, name="forgotten"),
+    path("new-password", security_pages.new_password, name="new-password"),
     path("language", require_POST(set_language), name="language"),
     path("send", send_pages.send, name="send"),
     path("send/check", send_pages.check, name="check"),

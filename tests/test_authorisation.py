@@ -397,9 +397,13 @@ def call_page(desk, payment, reena, rahul) -> Callable:
     order |= {"payee_name": "Rahul"}
     payees.remember(reena.customer, rahul.account)
     ids = {"/payees": reena.customer.payees.get().public_id, "/problems": "busy"}
-    ids["/history"] = reena.account.public_id
+    ids |= dict.fromkeys(["/history", "/limits"], reena.account.public_id)
+    ids["/security"] = reena.user.api_tokens.first().public_id
     forms = {
         "/language": as_form(language="hi"),
+        "/limits/<id>": as_form(limit="5000.00"),
+        "/security/password": as_form(old_password="?", new_password1="?", new_password2="?"),
+        "/forgotten": as_form(email="nobody@bank.example"),
         "/send": as_form(**order),
         "/send/check": as_form(**order),
         "/payments/<id>/receipt": as_form(received_amount="25.00"),

@@ -82,7 +82,7 @@ class SearchForm(PeriodForm):
 @require_safe
 def history(request, id):
     """Show what happened to an account, newest first, as far as it fits what is looked for."""
-    account = _own_account(request, id)
+    account = own_account(request, id)
     form = SearchForm(account.currency, request.GET)
     is_valid = form.is_valid()
     wanted = form.cleaned_data if is_valid else {}
@@ -166,7 +166,7 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 19
 
 
-def _own_account(request, id) -> Account:
+def own_account(request, id) -> Account:
     """Return the customer's own account of that id. Raises 404 for everything else."""
     mine = Account.objects.visible_to(request.user).select_related("customer")
     return get_object_or_404(mine, public_id=str(id))
@@ -179,7 +179,7 @@ def _own_account(request, id) -> Account:
 @require_safe
 def statement(request, id, kind):
     """Return the statement of a period as CSV or PDF."""
-    account = _own_account(request, id)
+    account = own_account(request, id)
     form = PeriodForm(request.GET)
     if not form.is_valid():
         context = {"account": account, "form": form}
@@ -198,5 +198,5 @@ def choose_statement(request, id):
     first = bank_day.of(timezone.now()).replace(day=1)
     last = first - dt.timedelta(days=1)
     form = PeriodForm(initial={"since": last.replace(day=1).isoformat(), "until": last.isoformat()})
-    context = {"account": _own_account(request, id), "form": form}
+    context = {"account": own_account(request, id), "form": form}
     return render(request, "statement.html", context)

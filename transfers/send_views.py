@@ -17,14 +17,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts import money, public_ids, sign_in, throttles
+from accounts import drafts, money, public_ids, sign_in, throttles
 from accounts.models import Account, Customer
 from accounts.names import NameMatch
 from accounts.today import AccountToday, accounts_today
 from accounts.transactions import Busy
 from accounts.views import for_customers
 from audit.operations import Origin
-from transfers import drafts, payees, payments, quotes
+from transfers import payees, payments, quotes
 from transfers.forms import PaymentForm
 from transfers.guidance import advice
 from transfers.models import Transfer

@@ -51,3 +51,13 @@ def moment(when) -> str:
     """Return a moment to the minute in the bank's time zone, which is named: 1 May, 16:30 IST."""
     local = localtime(when)
     return f"{date_format(local, 'j F')}, {local:%H:%M %Z}"
+
+
+@register.filter
+def browser(agent: str) -> str:
+    """Return what people call the browser and the system that a User-Agent header names."""
+    names = [("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome")]
+    systems = ["Android", "iPhone", "iPad", "Windows", "Mac OS X", "Linux"]
+    name = next((name for mark, name in [*names, ("Safari/", "Safari")] if mark in agent), "")
+    system = next((one for one in systems if one in agent), "")
+    return ", ".join(filter(None, [name, system])) or agent or "?"

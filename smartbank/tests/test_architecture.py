@@ -109,5 +109,5 @@ def test_no_float_comes_near_the_money():
         or isinstance(node, ast.Constant)
         and isinstance(node.value, float)
     ]
-    # seconds to wait before a retry, and until a sign-in may be tried again
-    assert set(calls) <= {"accounts/transactions.py", "accounts/sign_in.py"}
+    # seconds to wait before a retry, and points on a sheet of paper
+    assert set(calls) <= {"accounts/transactions.py", "transfers/paper.py"}

@@ -1,0 +1,343 @@
+"""The customer's own security: password, sessions, tokens, time-outs and what is kept over them."""
+
+import datetime as dt
+import logging
+
+import pytest
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
+from django.core import mail as outbox
+from django.core.mail.backends.locmem import EmailBackend
+from django.test import Client
+from django.utils import timezone
+
+from accounts import mail, tokens
+from accounts.models import ApiToken, BrowserSession
+from accounts.tests.browsing import Page, submit, visit
+from conftest import PASSWORD
+from transfers.models import Transfer
+
+NEW = "another horse battery"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+def signed_in(username="reena", **headers) -> Client:
+    """A browser in which somebody has signed in at the door."""
+    browser = Client(enforce_csrf_checks=True, raise_request_exception=False, **headers)
+    page = visit(browser, "/login")
+    submit(browser, "/login", page, username=username, password=PASSWORD)
+    return browser
+
+
+def is_in(browser) -> bool:
+    return browser.get("/").status_code == 200
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """Return a function that moves the clock to so many seconds from now."""
+    start = timezone.now()
+
+    def move(seconds):
+        moment = start + dt.timedelta(seconds=seconds)
+        monkeypatch.setattr(timezone, "now", lambda: moment)
+
+    return move
+
+
+# --- Sessions and tokens ----------------------------------------------------------------------
+
+
+def test_the_page_names_the_last_sign_in_the_browsers_and_the_programs(reena):
+    signed_in()
+    browser = signed_in(headers={"User-Agent": FIREFOX})
+
+    page = visit(browser, "/security")
+
+    assert "You signed in before on" in page.text and "from 127.0.0.1" in page.text
+    assert "Firefox, Linux (this browser)" in page.text
+    assert reena.token[:8] in page.text
+    assert reena.token not in page.text
+
+
+def test_a_browser_is_signed_out_from_another_one(reena, audited):
+    stolen, browser = signed_in(), signed_in()
+    session = BrowserSession.objects.get(pk=stolen.session.session_key)
+    path = f"/security/sessions/{session.public_id}/end"
+
+    response = submit(browser, path, visit(browser, "/security"))
+
+    assert response["Location"] == "/security"
+    assert (is_in(stolen), is_in(browser)) == (False, True)
+    assert [row.object_id for row in audited("session.ended")] == [session.public_id]
+
+
+def test_nobody_ends_anothers_session_or_token(reena, anita):
+    theirs = signed_in()
+    session = BrowserSession.objects.get(pk=theirs.session.session_key)
+    token = ApiToken.objects.get(user=reena.user)
+    browser = signed_in("anita")
+    page = visit(browser, "/security")
+
+    for path in (f"sessions/{session.public_id}/end", f"tokens/{token.public_id}/revoke"):
+        assert submit(browser, f"/security/{path}", page).status_code == 404
+    assert is_in(theirs)
+    assert reena.api.get("/me").status_code == 200
+
+
+def test_a_program_is_stopped_at_once(reena, audited):
+    browser = signed_in()
+    token = ApiToken.objects.get(user=reena.user)
+
+    submit(browser, f"/security/tokens/{token.public_id}/revoke", visit(browser, "/security"))
+
+    assert reena.api.get("/me").status_code == 401
+    assert [row.object_id for row in audited("token.revoked")] == [token.public_id]
+    assert "None." in visit(browser, "/security").text
+
+
+# --- The password -----------------------------------------------------------------------------
+
+
+def change(browser, old=PASSWORD, new=NEW, again=NEW):
+    page = visit(browser, "/security/password")
+    typed = {"old_password": old, "new_password1": new, "new_password2": again}
+    return submit(browser, "/security/password", page, **typed)
+
+
+def test_who_changes_the_password_stays_and_everybody_else_is_out(reena, audited):
+    elsewhere, browser = signed_in(), signed_in()
+
+    assert change(browser)["Location"] == "/security?done=password"
+
+    assert (is_in(browser), is_in(elsewhere)) == (True, False)
+    assert BrowserSession.objects.filter(user=reena.user).count() == 1
+    assert reena.api.get("/me").status_code == 401
+    assert len(audited("password.changed")) == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "problem"),
+    [
+        ({"old": "open sesame"}, "This is not your password."),
+        ({"again": "something else here"}, "The two password fields didn’t match."),
+        ({"new": "short", "again": "short"}, "This password is too short."),
+    ],
+)
+def test_a_password_is_not_changed_to_what_is_weak_or_by_who_does_not_know_it(
+    reena, typed, problem
+):
+    browser = signed_in()
+
+    page = Page(change(browser, **typed))
+
+    assert page.status == 400
+    assert problem in page.problems[0]
+    assert signed_in().get("/").status_code == 200
+
+
+def test_guessing_the_old_password_is_counted_as_at_the_door(reena, settings, audited):
+    settings.SIGN_IN_FAILURES = 3
+    browser = signed_in()
+    for _ in range(3):
+        change(browser, old="open sesame")
+
+    page = Page(change(browser))
+
+    assert page.problems == ["Too many attempts. Try again in 15 minutes."]
+    assert len(audited("sign_in.failed")) == 3
+
+
+# --- Forgotten --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def letters(reena):
+    """Return a function that gives the mails sent so far, once all are."""
+    type(reena.user).objects.filter(pk=reena.user.pk).update(email="reena@post.example")
+
+    def sent():
+        mail.wait()
+        return outbox.outbox
+
+    return sent
+
+
+def ask(email):
+    browser = Client(enforce_csrf_checks=True)
+    return browser, submit(browser, "/forgotten", visit(browser, "/forgotten"), email=email)
+
+
+def test_a_forgotten_password_is_replaced_by_a_link_that_works_once(reena, letters):
+    stolen = signed_in()
+    browser, _ = ask("Reena@post.example")
+    [letter] = letters()
+    link = next(word for word in letter.body.split() if word.startswith("http"))
+    path = link.removeprefix("http://testserver")
+
+    typed = {"new_password1": NEW, "new_password2": NEW}
+    response = submit(browser, path, visit(browser, path), **typed)
+
+    assert response["Location"] == "/login?done=password"
+    assert letter.to == ["reena@post.example"]
+    assert not is_in(stolen)
+    assert reena.api.get("/me").status_code == 401
+    assert visit(browser, path).status == 404
+    login = visit(browser, "/login")
+    assert submit(browser, "/login", login, username="reena", password=NEW).status_code == 302
+
+
+def test_nobody_learns_which_addresses_the_bank_knows(reena, teller, letters):
+    type(teller.user).objects.filter(pk=teller.user.pk).update(email="teller@post.example")
+    pages = [Page(ask(f"{name}@post.example")[1]) for name in ("reena", "nobody", "teller")]
+
+    assert {page.text for page in pages} == {pages[0].text}
+    assert {page.status for page in pages} == {200}
+    assert [letter.to for letter in letters()] == [["reena@post.example"]]
+
+
+def test_links_are_not_asked_for_without_end(reena, letters, settings):
+    settings.RECOVERY_MAILS_PER_HOUR = 2
+    for _ in range(2):
+        ask("reena@post.example")
+
+    page = Page(ask("reena@post.example")[1])
+
+    assert (page.status, len(letters())) == (429, 2)
+
+
+@pytest.mark.parametrize("query", ["", "?customer=x&token=y", "?customer={id}&token=c-0"])
+def test_a_link_that_nobody_sent_opens_nothing(client, reena, query):
+    page = visit(client, f"/new-password{query.format(id=reena.customer.public_id)}")
+    assert (page.status, page.fields.keys() & {"new_password1"}) == (404, set())
+
+
+def test_a_link_is_too_old_after_an_hour(reena, letters, monkeypatch):
+    browser, _ = ask("reena@post.example")
+    link = next(word for word in letters()[0].body.split() if word.startswith("http"))
+    hour = dt.datetime.now() + dt.timedelta(seconds=3601)
+    monkeypatch.setattr(PasswordResetTokenGenerator, "_now", lambda self: hour)
+
+    assert visit(browser, link.removeprefix("http://testserver")).status == 404
+
+
+# --- Mails ------------------------------------------------------------------------------------
+
+
+def test_both_sides_are_told_when_money_moves_and_neither_of_the_others_balance(
+    reena, rahul, letters, settings
+):
+    settings.MAIL_NOTICES = True
+    type(rahul.user).objects.filter(pk=rahul.user.pk).update(email="rahul@post.example")
+    reena.send(rahul, "25.00", key="once")
+    reena.send(rahul, "25.00", key="once")
+    reena.send(rahul, "6000.00")
+
+    sent = {letter.to[0]: letter for letter in letters()}
+
+    assert len(letters()) == 2
+    assert sent["reena@post.example"].subject == "SmartBank: ₹25.00 sent"
+    assert sent["rahul@post.example"].subject == "SmartBank: ₹25.00 received"
+    assert f"•••• {rahul.account.number[-4:]}" in sent["rahul@post.example"].body
+    for letter in sent.values():
+        assert "₹4,975.00" not in letter.body and "₹3,025.00" not in letter.body
+
+
+def test_a_mail_that_cannot_be_sent_harms_nothing(
+    reena, rahul, letters, settings, monkeypatch, caplog
+):
+    settings.MAIL_NOTICES = True
+
+    def away(self, messages):
+        raise ConnectionRefusedError("no mail server")
+
+    monkeypatch.setattr(EmailBackend, "send_messages", away)
+    with caplog.at_level(logging.ERROR, "smartbank.mail"):
+        answer = reena.send(rahul, "25.00")
+        letters()
+
+    assert answer.status_code == 201
+    assert rahul.balance() == 302_500
+    assert "a mail was not sent" in caplog.text
+
+
+def test_without_the_setting_nobody_is_told(reena, rahul, letters):
+    reena.send(rahul, "25.00")
+    assert letters() == []
+
+
+# --- Time-outs --------------------------------------------------------------------------------
+
+
+def test_after_idle_minutes_a_browser_is_signed_out(reena, later):
+    browser = signed_in()
+    later(14 * 60)
+    assert is_in(browser)
+    later(28 * 60)
+    assert is_in(browser)
+
+    later(44 * 60)
+    assert browser.get("/")["Location"] == "/login?next=%2F&ended=1"
+    assert (
+        "You were signed out because nothing happened here"
+        in visit(browser, "/login?next=%2F&ended=1").text
+    )
+
+
+def test_after_twelve_hours_a_browser_is_signed_out_however_busy_it_was(reena, later):
+    browser = signed_in()
+    for minute in range(0, 12 * 60, 10):
+        later(minute * 60)
+        assert is_in(browser)
+
+    later(12 * 3600 + 1)
+    assert not is_in(browser)
+
+
+def test_what_was_being_filled_in_is_kept_over_a_time_out(reena, rahul, later):
+    browser = signed_in()
+    form = visit(browser, "/send")
+    later(3600)
+    typed = {"to_account_number": rahul.account.number, "amount": "250", "payee_name": "Rahul"}
+
+    response = submit(browser, "/send/check", form, **typed)
+    login = visit(browser, response["Location"])
+    response = submit(browser, "/login", login, username="reena", password=PASSWORD)
+    again = visit(browser, response["Location"])
+
+    assert again.title == "Send money – SmartBank"
+    assert again.fields.items() >= typed.items()
+    assert Transfer.objects.filter(kind=Transfer.Kind.PAYMENT).count() == 0
+
+
+def test_nobody_else_finds_what_was_being_filled_in(reena, rahul, anita, later):
+    browser = signed_in()
+    form = visit(browser, "/send")
+    later(3600)
+    typed = {"to_account_number": rahul.account.number, "amount": "250", "payee_name": "Rahul"}
+    response = submit(browser, "/send/check", form, **typed)
+    login = visit(browser, response["Location"])
+
+    response = submit(browser, "/login", login, username="anita", password=PASSWORD)
+    again = visit(browser, response["Location"])
+
+    assert (again.fields["amount"], again.fields["to_account_number"]) == ("", "")
+
+
+def test_a_page_that_is_only_read_writes_the_session_once_a_minute(reena, later):
+    browser = signed_in()
+    row = BrowserSession.objects.get(pk=browser.session.session_key)
+    later(59)
+    browser.get("/")
+    assert BrowserSession.objects.get(pk=row.pk).seen_at == row.seen_at
+
+    later(61)
+    browser.get("/")
+    assert BrowserSession.objects.get(pk=row.pk).seen_at == row.seen_at + 61
+
+
+def test_a_token_lives_on_when_a_browser_is_signed_out(reena, later):
+    secret, _ = tokens.create(reena.user, origin=reena.origin)
+    browser = signed_in()
+    later(3600)
+    assert not is_in(browser)
+    assert reena.api.get("/me").status_code == 200

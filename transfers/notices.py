@@ -1,0 +1,53 @@
+"""A mail to either side when money has moved: told after the commit, and never in its way."""
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.utils.translation import gettext as _
+
+from accounts import mail, money
+from accounts.templatetags.bank import masked, moment
+from transfers.models import Transfer
+
+
+def tell(transfer: Transfer) -> None:
+    """Tell both customers of a completed transfer, as far as they have an address.
+
+    Does nothing unless notices are switched on (setting MAIL_NOTICES).
+    """
+    if not settings.MAIL_NOTICES or transfer.status != Transfer.Status.COMPLETED:
+        return
+    ends = {"out": transfer.from_account, "in": transfer.to_account}
+    customers = {account.customer_id for account in ends.values()} - {None}
+    users = get_user_model().objects.filter(customer__in=customers).exclude(email="")
+    people = {
+        customer: (email, name)
+        for customer, email, name in users.values_list("customer", "email", "customer__name")
+    }
+    for direction, account in ends.items():
+        if account.customer_id in people:
+            email, name = people[account.customer_id]
+            mail.send(email, *_message(transfer, direction, account, name))
+
+
+def _message(transfer: Transfer, direction: str, account, name: str) -> tuple[str, str]:
+    """Return subject and body. They name no balance and no other side: mail is read by others."""
+    amount = money.display(transfer.amount_minor, transfer.currency)
+    subject = _("{amount} sent") if direction == "out" else _("{amount} received")
+    body = _(
+        "Hello {name},\n\n"
+        "{what} account {account} on {when}.\n"
+        "Payment number: {number}\n\n"
+        "If you did not expect this, call us: {contact}. "
+        "{bank} never asks for your password by phone or e-mail."
+    ).format(
+        name=name,
+        what=(_("{amount} left your") if direction == "out" else _("{amount} came to your")).format(
+            amount=amount
+        ),
+        account=masked(account.number),
+        when=moment(transfer.created_at),
+        number=transfer.public_id,
+        contact=settings.BANK_CONTACT,
+        bank=settings.BANK_NAME,
+    )
+    return f"{settings.BANK_NAME}: {subject.format(amount=amount)}", body
