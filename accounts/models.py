@@ -11,6 +11,7 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import connection, models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from accounts import public_ids, rows
 from audit.models import Chained
@@ -243,10 +244,10 @@ class ApiTokenQuerySet(models.QuerySet):
 class Scope(models.TextChoices):
     """What a token may be for. A token may never do more than its user."""
 
-    ACCOUNTS_READ = "accounts:read", "See accounts, limits and entries"
-    TRANSFERS_READ = "transfers:read", "See transfers"
-    TRANSFERS_WRITE = "transfers:write", "Send money, ask for quotes, give receipts"
-    WEBHOOKS = "webhooks", "Be told of events"
+    ACCOUNTS_READ = "accounts:read", gettext_lazy("See accounts, limits and entries")
+    TRANSFERS_READ = "transfers:read", gettext_lazy("See transfers")
+    TRANSFERS_WRITE = "transfers:write", gettext_lazy("Send money, ask for quotes, give receipts")
+    WEBHOOKS = "webhooks", gettext_lazy("Be told of events")
 
 
 class ApiToken(models.Model):

@@ -150,6 +150,8 @@ class EntryViewSet(viewsets.GenericViewSet):
 class StatementViewSet(viewsets.ViewSet):
     """`GET /accounts/{id}/statement`."""
 
+    scopes = {"retrieve": Scope.ACCOUNTS_READ}
+
     def perform_content_negotiation(self, request, force=False):
         """Take any Accept header: `format` says what is wanted."""
         return super().perform_content_negotiation(request, force=True)

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.utils.translation import gettext as _
+from django.utils import translation
 
 from accounts import mail, money
 from accounts.templatetags.bank import masked, moment
@@ -26,28 +26,22 @@ def tell(transfer: Transfer) -> None:
     for direction, account in ends.items():
         if account.customer_id in people:
             email, name = people[account.customer_id]
-            mail.send(email, *_message(transfer, direction, account, name))
+            with translation.override(settings.LANGUAGE_CODE):
+                mail.send(email, *_message(transfer, direction, account, name))
 
 
 def _message(transfer: Transfer, direction: str, account, name: str) -> tuple[str, str]:
-    """Return subject and body. They name no balance and no other side: mail is read by others."""
+    """Return subject and body, in the bank's language: what a customer reads is not known here.
+
+    They name no balance and no other side: mail is read by others.
+    """
     amount = money.display(transfer.amount_minor, transfer.currency)
-    subject = _("{amount} sent") if direction == "out" else _("{amount} received")
-    body = _(
-        "Hello {name},\n\n"
-        "{what} account {account} on {when}.\n"
-        "Payment number: {number}\n\n"
-        "If you did not expect this, call us: {contact}. "
-        "{bank} never asks for your password by phone or e-mail."
-    ).format(
-        name=name,
-        what=(_("{amount} left your") if direction == "out" else _("{amount} came to your")).format(
-            amount=amount
-        ),
-        account=masked(account.number),
-        when=moment(transfer.created_at),
-        number=transfer.public_id,
-        contact=settings.BANK_CONTACT,
-        bank=settings.BANK_NAME,
+    done, verb = ("sent", "left") if direction == "out" else ("received", "came to")
+    return (
+        f"{settings.BANK_NAME}: {amount} {done}",
+        f"Hello {name},\n\n"
+        f"{amount} {verb} your account {masked(account.number)} on {moment(transfer.created_at)}.\n"
+        f"Payment number: {transfer.public_id}\n\n"
+        f"If you did not expect this, tell us at once: {settings.BANK_CONTACT}. "
+        f"{settings.BANK_NAME} never asks for your password by phone or e-mail.\n",
     )
-    return f"{settings.BANK_NAME}: {subject.format(amount=amount)}", body

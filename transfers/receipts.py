@@ -3,6 +3,7 @@
 from functools import partial
 
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from accounts import operations, transactions
 from accounts.models import Account
@@ -36,10 +37,12 @@ def _give(transfer: Transfer, received_minor: int, origin: Origin) -> Transfer:
     receiver = Account.objects.locked([transfer.to_account_id])[transfer.to_account_id]
     transfer = Transfer.objects.with_parties().get(pk=transfer.pk)
     if transfer.status != Transfer.Status.COMPLETED:
-        raise ReceiptNotPossible("Only a completed transfer has a receipt.")
+        raise ReceiptNotPossible(gettext_noop("Only a completed transfer has a receipt."))
     if transfer.receipt_status != Transfer.Receipt.UNCONFIRMED:
         if transfer.received_minor != received_minor:
-            raise ReceiptNotPossible("This receipt was already given with another amount.")
+            raise ReceiptNotPossible(
+                gettext_noop("This receipt was already given with another amount.")
+            )
         return transfer
     credited_minor = credit_of(transfer).amount_minor
     confirmed = received_minor == credited_minor
