@@ -11,13 +11,11 @@ def paths(reena, rahul):
     sent = reena.send(rahul, "25.00", reference="Dinner").json()["id"]
     received = rahul.send(reena, "7.50").json()["id"]
     refused = reena.send(rahul, "6000").json()["transfer_id"]
-    history = f"/history/{reena.account.public_id}"
+    account = reena.account.public_id
     return [
-        "/",
-        "/send",
-        "/payees",
-        history,
-        f"{history}/statement",
+        *("/", "/send", f"/send?again={refused}", "/payees", "/limits", f"/limits/{account}"),
+        *(f"/history/{account}", f"/history/{account}/statement", f"/history/{account}?amount=x"),
+        *("/security", "/security/password", "/tokens/new", "/nowhere"),
         *(f"/payments/{one}" for one in (sent, received, refused)),
     ]
 
@@ -36,3 +34,26 @@ def test_no_page_has_to_be_scrolled_sideways_on_the_smallest_screen(reena, paths
     for path in paths:
         page.goto(path)
         assert sideways(page) == 0, path
+
+
+def test_no_page_before_signing_in_has_a_barrier_or_is_too_wide(open_browser):
+    page = open_browser(None, NARROWEST)
+    for path in ("/login", "/login?ended=1", "/forgotten", "/new-password"):
+        page.goto(path)
+        assert barriers(page) == [], path
+        assert sideways(page) == 0, path
+
+
+def test_the_check_and_a_refusal_have_no_barrier_and_fit(reena, rahul, open_browser):
+    page = open_browser(reena, NARROWEST)
+    for name, amount in (("Anita", "250"), ("Rahul", "6000")):
+        page.goto("/send")
+        page.get_by_label("Account number").fill(rahul.account.number)
+        page.get_by_label("Name on the account").fill(name)
+        page.get_by_label("Amount").fill(amount)
+        page.get_by_role("button", name="Continue").click()
+        page.get_by_text(
+            "The name is wrong." if amount == "250" else "There is a problem"
+        ).wait_for()
+        assert barriers(page) == []
+        assert sideways(page) == 0
