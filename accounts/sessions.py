@@ -58,43 +58,39 @@ def begin(sender, request: HttpRequest, user, **kwargs) -> None:
         session.pop(drafts.DRAFTS, None)
 
 
-class TimeoutMiddleware:
-    """Ends a session after idle minutes and after hours, and keeps what was being filled in.
+def time_out(request: HttpRequest) -> HttpResponse | None:
+    """End the session of the request after idle minutes, or after hours, and keep its drafts.
 
-    Whoever signs in again finds it; anybody else who signs in here does not.
+    Whoever signs in again finds them; anybody else who signs in here does not. Returns the answer
+    if that is a page to sign in on, else None.
     """
+    session, now = request.session, _now()
+    if SIGNED_IN_AT in session:
+        idle, age = now - session[SEEN_AT], now - session[SIGNED_IN_AT]
+        if idle > settings.SESSION_IDLE_SECONDS or age > settings.SESSION_SECONDS:
+            return _end(request)
+        if idle >= SEEN_EVERY_SECONDS:
+            session[SEEN_AT] = now
+    elif DRAFTS_OF in session and _is_draft(request):
+        return _ask_to_sign_in(request)
+    return None
 
-    def __init__(self, get_response):
-        self.get_response = get_response
 
-    def __call__(self, request):
-        session, now = request.session, _now()
-        if SIGNED_IN_AT in session:
-            idle, age = now - session[SEEN_AT], now - session[SIGNED_IN_AT]
-            if idle > settings.SESSION_IDLE_SECONDS or age > settings.SESSION_SECONDS:
-                return self._end(request)
-            if idle >= SEEN_EVERY_SECONDS:
-                session[SEEN_AT] = now
-        elif DRAFTS_OF in session and _is_draft(request):
-            return self._ask_to_sign_in(request)
-        return self.get_response(request)
+def _end(request) -> HttpResponse | None:
+    user_id, kept = request.user.pk, request.session.get(drafts.DRAFTS, {})
+    logout(request)
+    request.session[DRAFTS_OF] = user_id
+    request.session[drafts.DRAFTS] = kept
+    request.session.set_expiry(GRACE_SECONDS)
+    return _ask_to_sign_in(request) if request.path in _pages() else None
 
-    def _end(self, request) -> HttpResponse:
-        user_id, kept = request.user.pk, request.session.get(drafts.DRAFTS, {})
-        logout(request)
-        request.session[DRAFTS_OF] = user_id
-        request.session[drafts.DRAFTS] = kept
-        request.session.set_expiry(GRACE_SECONDS)
-        if request.path in _pages():
-            return self._ask_to_sign_in(request)
-        return self.get_response(request)
 
-    def _ask_to_sign_in(self, request) -> HttpResponse:
-        wanted = request.path
-        if _is_draft(request):
-            drafts.keep(request.session, request.POST.dict())
-            wanted = f"{reverse('pages:send')}?draft={request.POST['idempotency_key']}"
-        return redirect(f"{settings.LOGIN_URL}?{urlencode({'next': wanted, 'ended': 1})}")
+def _ask_to_sign_in(request) -> HttpResponse:
+    wanted = request.path
+    if _is_draft(request):
+        drafts.keep(request.session, request.POST.dict())
+        wanted = f"{reverse('pages:send')}?draft={request.POST['idempotency_key']}"
+    return redirect(f"{settings.LOGIN_URL}?{urlencode({'next': wanted, 'ended': 1})}")
 
 
 def _pages() -> set[str]:

@@ -8,13 +8,14 @@ import uuid
 
 from django.conf import settings
 from django.core.exceptions import BadRequest, DisallowedHost, SuspiciousOperation
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponseNotAllowed
 from django.http.multipartparser import MultiPartParserError
 from django.middleware.locale import LocaleMiddleware
 from django.urls import resolve
 from django.utils import translation
 
-from accounts import throttles
+from accounts import sessions, throttles
 from smartbank import problems
 
 logger = logging.getLogger("smartbank.access")
@@ -83,6 +84,22 @@ class PageLanguageMiddleware(LocaleMiddleware):
         if resolve(request.path_info).namespace == "pages":
             return super().process_response(request, response)
         return response
+
+
+class TimeoutMiddleware:
+    """Ends browser sessions after idle minutes, and in any case after hours."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        if request.path == "/healthz":  # which must need no database, whoever asks
+            return self.get_response(request)
+        try:
+            response = sessions.time_out(request)
+        except DatabaseError as error:  # here, outside of any view, Django would answer by itself
+            return problems.answer(request, error)
+        return response or self.get_response(request)
 
 
 class SecurityHeadersMiddleware:

@@ -59,7 +59,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "accounts.sessions.TimeoutMiddleware",
+    "smartbank.middleware.TimeoutMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 
