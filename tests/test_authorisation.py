@@ -26,7 +26,7 @@ from django.utils import timezone
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import operations, tokens
+from accounts import operations, sessions, tokens
 from accounts.models import Account, AccountDailyUsage, ApiToken
 from audit.models import AuditLog
 from conftest import PASSWORD, Person
@@ -325,6 +325,12 @@ def faults(books) -> Callable:
         return wrong if books() == before else [*wrong, "money was moved by a refused call"]
 
     return found
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_seen_once_a_minute(monkeypatch):
+    """Else a session would be written by whichever call is the first of a minute."""
+    monkeypatch.setattr(sessions, "SEEN_EVERY_SECONDS", 10**9)
 
 
 # --- The API ----------------------------------------------------------------------------------
