@@ -20,7 +20,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 def lines(rows: QuerySet[AuditLog]) -> Iterator[str]:
     """Yield the rows as CSV, the oldest first, in pieces: they need not fit into memory. A row's
     `account_number` and `actor_name` are told if the queryset has them."""
-    writer = csv.writer(_Echo())
+    writer = csv.writer(Echo())
     yield writer.writerow(COLUMNS)
     last = 0
     rows = rows.order_by("id")
@@ -45,7 +45,7 @@ def _cells(row: AuditLog) -> tuple[object, ...]:
     )
 
 
-class _Echo:
+class Echo:
     """A file for csv.writer that hands each line back."""
 
     @staticmethod

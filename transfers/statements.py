@@ -13,12 +13,11 @@ from django.utils import timezone
 
 from accounts import bank_day, money
 from accounts.models import Account
+from audit.export import Echo, harmless
 from transfers.models import LedgerEntry
 from transfers.serializers import entry_body
 
 CHUNK = 1_000
-# What a spreadsheet would take for the beginning of a formula.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ def _last_entry(account: Account, **period) -> tuple[int, int]:
 
 def as_csv(statement: Statement) -> Iterator[str]:
     """Yield the statement as a table, line by line."""
-    writer = csv.writer(_Echo())
+    writer = csv.writer(Echo())
     currency = statement.account.currency
 
     def row(*cells: str) -> str:
@@ -95,8 +94,8 @@ def as_csv(statement: Statement) -> Iterator[str]:
             entry.bank_date.isoformat(),
             f"{when:%H:%M:%S}",
             entry.transfer.public_id,
-            plain_cell(other_side(entry).owner_name),
-            plain_cell(entry.transfer.reference),
+            harmless(other_side(entry).owner_name),
+            harmless(entry.transfer.reference),
             amount(entry.amount_minor),
             amount(entry.balance_after_minor),
         )
@@ -124,20 +123,8 @@ def as_json(statement: Statement) -> Iterator[str]:
     yield "]}\n"
 
 
-def plain_cell(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula, whoever wrote it."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
-
-
 def other_side(entry: LedgerEntry) -> Account:
     """Return the account at the other end of an entry."""
     transfer = entry.transfer
     is_sent = entry.account_id == transfer.from_account_id
     return transfer.to_account if is_sent else transfer.from_account
-
-
-class _Echo:
-    """A file that gives each row back instead of keeping it."""
-
-    def write(self, row: str) -> str:
-        return row

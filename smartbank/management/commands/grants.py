@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Model
 
-from accounts.models import ThrottleWindow
+from accounts.models import BrowserSession, ThrottleWindow
 from audit.models import AppendOnlyModel
 from transfers.models import Payee
 
@@ -22,7 +22,7 @@ FIXED = {"django_migrations", "django_content_type", "auth_permission"}
 FLEETING = {
     *("django_session", "auth_user", "auth_group", "auth_user_groups"),
     *("auth_user_user_permissions", "auth_group_permissions"),
-    *(ThrottleWindow._meta.db_table, Payee._meta.db_table),
+    *(ThrottleWindow._meta.db_table, Payee._meta.db_table, BrowserSession._meta.db_table),
 }
 
 
