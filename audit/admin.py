@@ -48,7 +48,18 @@ class NewestPaginator(Paginator):
     @cached_property
     def count(self) -> int:
         """Return the number of rows, at most MAX."""
-        return self.object_list[: self.MAX].count()
+        return self.object_list.order_by().values("pk")[: self.MAX].count()  # sorts nothing
+
+    def page(self, number):
+        """Return a page of rows: first their keys, by an index, and then these rows with all that
+        is joined to them. In one statement MariaDB may begin at the small tables and sort what it
+        joins: 94 seconds at a million transfers.
+        """
+        page = super().page(number)
+        keys = list(page.object_list.values_list("pk", flat=True))
+        rows = {row.pk: row for row in self.object_list.order_by().filter(pk__in=keys)}
+        page.object_list = [rows[key] for key in keys if key in rows]
+        return page
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):

@@ -1,7 +1,7 @@
 """The back office's first page: what the bank did today, what waits, and whether the books agree.
 
-Days that are over for a while do not change any more, so their figures are counted once in each
-process; only the last two are asked for anew.
+Days that are over do not change any more, so their figures are counted once in each process; only
+today is asked for anew.
 """
 
 import datetime as dt
@@ -18,6 +18,7 @@ from office.models import ApprovalRequest
 from transfers.models import Dispute, Transfer
 
 DAYS = 8  # today, and the seven days before: the first is the same day of last week
+LATE = dt.timedelta(minutes=5)
 NEARLY = 80  # per cent of its limit that an account has used to be near it
 NEAREST = 10
 
@@ -42,9 +43,10 @@ def of(user) -> dict | None:
     """Return what this member of staff may see on the first page; None if that is nothing."""
     if not user.has_perm("transfers.view_transfer"):
         return None
-    today = bank_day.of(timezone.now())
+    now = timezone.now()
+    today = bank_day.of(now)
     days = [today - dt.timedelta(days=back) for back in reversed(range(DAYS))]
-    moved = [_moved_on(day, today) for day in days]
+    moved = [_moved_on(day, now) for day in days]
     currency = settings.DEFAULT_CURRENCY
     volumes = [sum(count for count, _ in one.values()) for one in moved]
     values = [one.get(currency, (0, 0))[1] for one in moved]
@@ -74,8 +76,8 @@ def of(user) -> dict | None:
     }
 
 
-def _moved_on(day: dt.date, today: dt.date) -> dict[str, tuple[int, int]]:
-    is_over = day < today - dt.timedelta(days=1)  # what was late at midnight is there by now
+def _moved_on(day: dt.date, now: dt.datetime) -> dict[str, tuple[int, int]]:
+    is_over = now > bank_day.end(day) + LATE  # what was late at midnight is there by now
     return _moved_for_good(day) if is_over else _moved(day)
 
 

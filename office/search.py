@@ -3,7 +3,6 @@
 What has no index is looked for among the newest transfers only, so that no search reads them all.
 """
 
-import datetime as dt
 import re
 from collections.abc import Iterator
 
@@ -11,17 +10,16 @@ from django.contrib import admin
 from django.db.models import Q
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from accounts import bank_day, money
+from accounts import money
 from accounts.models import Account, Customer
 from audit.models import AuditLog
 from office.models import ApprovalRequest
 from transfers.models import Transfer
 
 MOST = 20  # of each kind
-RECENT_DAYS = 7
+NEWEST = 50_000  # transfers among which amounts and references are looked for
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -38,7 +36,7 @@ def search(request):
             "title": "Search",
             "term": term,
             "groups": groups,
-            "recent_days": RECENT_DAYS,
+            "newest": NEWEST,
         },
     )
 
@@ -99,21 +97,26 @@ def _accounts(term: str):
     return Account.objects.filter(which).select_related("customer").order_by("pk")[:MOST]
 
 
-def _transfers(term: str) -> list[Transfer]:
-    """Return the transfers of that id or request; or, among the recent ones, those of that amount
-    or with these words in their reference."""
-    transfers = Transfer.objects.with_parties().order_by("-pk")
+def _transfers(term: str):
+    """Return the transfers of that id or request; or, among the newest, those of that amount or
+    with these words in their reference."""
+    transfers = Transfer.objects.order_by("-pk")
     if UUID.fullmatch(term.lower()):
-        return transfers.filter(Q(public_id=term.lower()) | Q(request_id=term))[:MOST]
-    if found := list(transfers.filter(request_id=term)[:MOST]):
-        return found
-    first = bank_day.of(timezone.now()) - dt.timedelta(days=RECENT_DAYS - 1)
-    recent = transfers.filter(bank_date__gte=first)
+        found = transfers.filter(public_id=term.lower())
+    elif not (found := transfers.filter(request_id=term)).exists():
+        newest = transfers.values_list("pk", flat=True).first() or 0
+        found = transfers.filter(_meant_by(term), pk__gt=newest - NEWEST)
+    keys = list(found.values_list("pk", flat=True)[:MOST])  # alone, so that nothing is sorted
+    return transfers.filter(pk__in=keys).with_parties()
+
+
+def _meant_by(term: str) -> Q:
+    """Return the condition for an amount or, if it is none, for words of a reference."""
     amounts = _amounts(term)
-    which = Q(reference__icontains=term) if not amounts else Q()
+    which = Q() if amounts else Q(reference__icontains=term)
     for currency, minor in amounts:
         which |= Q(currency=currency, amount_minor=minor)
-    return recent.filter(which)[:MOST]
+    return which
 
 
 def _amounts(term: str) -> list[tuple[str, int]]:

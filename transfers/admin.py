@@ -30,7 +30,8 @@ class FailureCodeFilter(admin.SimpleListFilter):
     def queryset(self, request, queryset):
         """Return the transfers refused for that reason."""
         code = self.value()
-        return queryset.filter(failure_code=code) if code else queryset
+        refused = {"status": Transfer.Status.REJECTED, "failure_code": code}  # by an index
+        return queryset.filter(**refused) if code else queryset
 
 
 @admin.register(Transfer)
@@ -42,7 +43,7 @@ class TransferAdmin(ReadOnlyAdmin):
         *("created", "short_id", "sender_name", "receiver_name", "amount"),
         *("outcome", "kind", "receipt_status"),
     )
-    list_filter = ("status", FailureCodeFilter, "kind", "receipt_status", PeriodFilter)
+    list_filter = ("status", FailureCodeFilter, "kind", PeriodFilter)
     search_help_text = "Public id, request id, account number, name of either side"
     fieldsets = [
         (None, {"fields": ["public_id", "amount", "sender", "receiver", "reference", "kind"]}),
@@ -191,4 +192,5 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
 
     def matching(self, term):
         """Find by account or by transfer."""
-        return Q(account__in=_accounts_named(term)) | Q(transfer__public_id=term)
+        order = Transfer.objects.filter(public_id=term).values_list("pk", flat=True).first()
+        return Q(transfer=order) if order else Q(account__in=_accounts_named(term))
