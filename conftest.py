@@ -36,6 +36,7 @@ APPEND_ONLY_TABLES = [
 
 def pytest_configure(config):
     """Hash passwords quickly and serve assets without collecting them first."""
+    settings.STAFF_SECOND_FACTOR = False  # its own tests switch it on
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.STORAGES["staticfiles"]["BACKEND"] = (
         "django.contrib.staticfiles.storage.StaticFilesStorage"

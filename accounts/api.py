@@ -107,7 +107,9 @@ class TokenViewSet(viewsets.ViewSet):
     def create(self, request):
         """Return a new token. 401 for wrong credentials, 429 after too many of them."""
         wishes = read_body(request, NewTokenSerializer)
-        user = sign_in.check(request, wishes.pop("username"), wishes.pop("password"))
+        user = sign_in.check(
+            request, wishes.pop("username"), wishes.pop("password"), admits=sign_in.by_password
+        )
         if user is None:
             raise exceptions.AuthenticationFailed("The username or the password is wrong.")
         throttles.take(request, throttles.of_tokens(user))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
@@ -16,6 +17,11 @@ from audit.operations import Origin, record
 def anybody(user) -> bool:
     """Admit every active user."""
     return True
+
+
+def by_password(user) -> bool:
+    """Admit whom a password alone may open a door for; staff need their second factor, too."""
+    return not (user.is_staff and settings.STAFF_SECOND_FACTOR)
 
 
 def check(request, username: str, password: str, admits: Callable[..., bool] = anybody):

@@ -6,6 +6,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import LoginView, LogoutView
 from django.core.exceptions import PermissionDenied
 from django.shortcuts import redirect
+from django.urls import reverse
 
 from accounts.models import Customer
 from accounts.sign_in import SignInForm
@@ -31,6 +32,12 @@ class SignInView(LoginView):
     http_method_names = ["get", "head", "post", "options"]  # Django reads a PUT as a POST
     template_name = "login.html"
     authentication_form = SignInForm
+
+    def get_success_url(self):
+        """Return where to go: staff have a door of their own."""
+        if self.request.user.is_staff:
+            return reverse("admin:index")
+        return super().get_success_url()
 
     def form_invalid(self, form):
         """Show why, with everything but the password still there."""

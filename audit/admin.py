@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import SEARCH_VAR
+from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -62,6 +62,16 @@ class NewestPaginator(Paginator):
         return page
 
 
+class KeyedChangeList(ChangeList):
+    """A list that always comes from its paginator, also when it fits on one page."""
+
+    def get_results(self, request):
+        """Read the rows of this page."""
+        super().get_results(request)
+        if not self.multi_page:
+            self.result_list = self.paginator.page(1).object_list
+
+
 class ReadOnlyAdmin(admin.ModelAdmin):
     """Pages that show and never change, to superusers as well: no form, no action, no forged POST.
 
@@ -101,6 +111,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     def history_view(self, request, object_id, extra_context=None):
         """Raise Http404: what happened is in the audit log, and Django's own history is empty."""
         raise Http404
+
+    def get_changelist(self, request, **kwargs):
+        """Return the class that reads a page of the list."""
+        return KeyedChangeList
 
     def get_search_results(self, request, queryset, search_term):
         """Return the rows that the search box finds, and that none of them comes twice."""

@@ -4,6 +4,8 @@ from django.contrib import admin
 from django.db.models import Q
 from django.urls import path
 from django.utils import timezone
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.admin import accounts_named, money_column, timeline
 from audit.admin import NOTHING, MomentPeriodFilter, ReadOnlyAdmin, link, time_column
@@ -164,3 +166,7 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
             obj.account.currency, object_type="request", object_id=obj.public_id
         )
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+
+# Keys of phones are nobody's to read or edit; who lost a phone gets a new one (second_factor).
+admin.site.unregister([TOTPDevice, StaticDevice])

@@ -3,7 +3,8 @@
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.db import transaction
-from django.urls import path
+from django.http import HttpResponseRedirect
+from django.urls import path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_http_methods
 
@@ -11,7 +12,7 @@ from accounts import tokens
 from accounts.sign_in import SignInForm
 from audit.models import Action
 from audit.operations import Origin, record
-from office import dashboard, search
+from office import dashboard, search, second_factor
 
 as_forms_do = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -43,6 +44,7 @@ class BackOffice(admin.AdminSite):
     def get_urls(self):
         """Return the pages, with the search over all of them."""
         return [
+            path("second-factor/", second_factor.second_factor, name="second_factor"),
             path("search/", self.admin_view(search.search), name="search"),
             *super().get_urls(),
         ]
@@ -54,7 +56,11 @@ class BackOffice(admin.AdminSite):
 
     @method_decorator(as_forms_do)
     def login(self, request, extra_context=None):
-        """Show the door, and open it to staff."""
+        """Show the door, and open it to staff; who gave the password goes on to the second door."""
+        has_password_given = request.half_known.is_authenticated
+        if request.method != "POST" and has_password_given and request.user.is_anonymous:
+            query = {"next": request.GET.get("next", "")}
+            return HttpResponseRedirect(reverse("admin:second_factor", query=query))
         return super().login(request, extra_context)
 
     def password_change(self, request, extra_context=None):

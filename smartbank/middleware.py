@@ -5,8 +5,10 @@ import logging
 import re
 import time
 import uuid
+from functools import partial
 
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import BadRequest, DisallowedHost, SuspiciousOperation
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponseNotAllowed
@@ -14,6 +16,7 @@ from django.http.multipartparser import MultiPartParserError
 from django.middleware.locale import LocaleMiddleware
 from django.urls import resolve
 from django.utils import translation
+from django.utils.functional import SimpleLazyObject
 
 from accounts import sessions, throttles
 from smartbank import problems
@@ -157,3 +160,23 @@ class ProblemMiddleware:
     def process_exception(self, request, error):
         """Answer an exception of a view that is not the API's, with DEBUG on or off."""
         return problems.answer(request, error)
+
+
+class SecondFactorMiddleware:
+    """Takes staff whose session has given a password and no code for strangers, on all paths: only
+    the page that asks for the code looks at `request.half_known`."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        """Answer the request; who asks is still looked up only if somebody wants to know."""
+        request.half_known = request.user
+        if settings.STAFF_SECOND_FACTOR:
+            request.user = SimpleLazyObject(partial(_admitted, request.half_known))
+        return self.get_response(request)
+
+
+def _admitted(user):
+    needs_code = user.is_authenticated and user.is_staff and not user.is_verified()
+    return AnonymousUser() if needs_code else user

@@ -30,6 +30,9 @@ WSGI_APPLICATION = "smartbank.wsgi.application"
 APPEND_SLASH = False  # the API's paths have no trailing slash, and none is guessed
 
 INSTALLED_APPS = [
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "office",
     "transfers",
     "accounts",
@@ -60,6 +63,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "smartbank.middleware.TimeoutMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "smartbank.middleware.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 
@@ -95,6 +100,9 @@ WEBHOOK_PRIVATE_HOSTS = env.list(
 RECOVERY_MAILS_PER_HOUR = env.int("RECOVERY_MAILS_PER_HOUR", default=10)
 QUOTES_PER_MINUTE = env.int("QUOTES_PER_MINUTE", default=100)
 REQUESTS_PER_MINUTE = env.int("REQUESTS_PER_MINUTE", default=30_000)
+# Staff need a code besides their password, everywhere but in development and the demo.
+STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", default=not DEBUG)
+OTP_TOTP_ISSUER = BANK_NAME
 # What one person asks for and another must approve; cash only above the threshold (major units).
 APPROVAL_THRESHOLD = env.int("APPROVAL_THRESHOLD", default=50_000)
 APPROVAL_HOURS = env.int("APPROVAL_HOURS", default=72)

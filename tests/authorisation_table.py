@@ -119,6 +119,8 @@ route                           method    out     cle    tel    man    aud    ad
 /admin/autocomplete/            GET       login   403    403    403    403    403
 /admin/jsi18n/                  GET       login   200    200    200    200    200
 /admin/r/<id>/<id>/             GET,POST  login   404    404    404    404    404
+/admin/second-factor/           GET       login   200    200    200    200    200
+/admin/second-factor/           POST      login   302    302    302    302    302  # begins
 /admin/search/                  GET       login   200    200    200    200    200
 /admin/accounts/                GET,POST  login   404    200    200    200    200
 /admin/audit/                   GET,POST  login   404    404    200    200    200

@@ -345,6 +345,7 @@ def serve(server: Server, people: People, log: Path, *, keep_connections: bool) 
         "DEBUG": "0",
         "SECURE_SSL_REDIRECT": "0",
         "ALLOWED_HOSTS": "127.0.0.1",
+        "STAFF_SECOND_FACTOR": "0",
         "LOG_LEVEL": "CRITICAL",
     }
     try:

@@ -138,6 +138,7 @@ def make_app(server, tmp_path_factory):
         here = {
             "PYTHONPATH": str(directory),
             "DJANGO_SETTINGS_MODULE": "app_settings",
+            "STAFF_SECOND_FACTOR": "0",
             "SMARTBANK_READ_DOTENV": "0",
             "DEBUG": "0",
             "SECRET_KEY": settings.SECRET_KEY,
