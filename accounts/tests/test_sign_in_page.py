@@ -76,7 +76,7 @@ def test_signing_in_never_leads_to_another_site(browser, reena, elsewhere):
 
 
 def test_staff_who_sign_in_here_come_to_the_back_office(browser, teller):
-    assert sign_in(browser, "teller")["Location"] == "/"
+    assert sign_in(browser, "teller")["Location"] == "/admin"
     assert browser.get("/")["Location"] == "/admin/"
 
 
