@@ -23,6 +23,7 @@ FLEETING = {
     *("django_session", "auth_user", "auth_group", "auth_user_groups"),
     *("auth_user_user_permissions", "auth_group_permissions"),
     *(ThrottleWindow._meta.db_table, Payee._meta.db_table, BrowserSession._meta.db_table),
+    *("otp_totp_totpdevice", "otp_static_staticdevice", "otp_static_statictoken"),
 }
 
 
