@@ -5,6 +5,7 @@ signed together with the seal before. Who rewrites a chain, even with the key of
 make it end where an exported seal says that it went through.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -97,27 +98,24 @@ def export(path: Path) -> int:
 
     Raises Conflict if its last seal is not in the database: then one of the two was put back.
     """
-    last = 0
-    for told in exported(path):
-        last = told["number"]
-    if last:
-        known = Seal.objects.filter(number=last).first()
-        if not known or as_dict(known) != told:
-            raise Conflict(f"Seal {last} in {path} is not the one in the database.")
-    new = list(Seal.objects.filter(number__gt=last).order_by("number"))
-    lines = "".join(json.dumps(as_dict(seal)) + "\n" for seal in new)
-    if lines:
-        with path.open("a") as file:
-            file.write(lines)
-            file.flush()
-            os.fsync(file.fileno())
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed: nobody else appends the same
+        last = 0
+        for told in exported(path):
+            last = told["number"]
+        if last:
+            known = Seal.objects.filter(number=last).first()
+            if not known or as_dict(known) != told:
+                raise Conflict(f"Seal {last} in {path} is not the one in the database.")
+        new = list(Seal.objects.filter(number__gt=last).order_by("number"))
+        file.writelines(json.dumps(as_dict(seal)) + "\n" for seal in new)
+        file.flush()
+        os.fsync(file.fileno())
     return len(new)
 
 
 def exported(path: Path) -> Iterator[dict[str, object]]:
     """Yield the seals in a file. Raises Conflict at a line that is none."""
-    if not path.exists():
-        return
     with path.open() as file:
         for line in file:
             try:

@@ -7,6 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from accounts import sealing
 from accounts.management.commands import seal as command
 from audit import seals
 from audit.models import AppendOnly, Seal, SealedHead
@@ -54,12 +55,17 @@ def test_so_many_accounts_that_one_seal_would_be_too_large_get_several(
     call_command("verify_audit", seals=file)
 
 
-def test_what_could_not_be_exported_is_exported_by_the_next_run(reena, rahul, file):
-    with pytest.raises(CommandError, match="No such file or directory"):
-        call_command("seal", to=file / "away")
+def test_what_was_sealed_and_not_exported_is_exported_by_the_next_run(reena, rahul, file):
+    assert len(list(sealing.seal_all())) == 1  # and the process died before it exported
     reena.send(rahul, "1.00")
     call_command("seal", to=file)
     assert [one["number"] for one in lines(file)] == [1, 2]
+
+
+def test_where_nothing_can_be_exported_nothing_is_sealed(reena, file):
+    with pytest.raises(CommandError, match="No such file or directory"):
+        call_command("seal", to=file / "away")
+    assert not Seal.objects.exists()
 
 
 def test_a_file_of_another_history_is_refused(reena, rahul, file):
@@ -105,18 +111,18 @@ def test_it_goes_on_with_pauses_until_it_is_stopped(reena, rahul, file, monkeypa
 def test_two_who_seal_at_the_same_moment_make_one_history(reena, rahul, file):
     start = threading.Barrier(2)
 
-    def seal(name):
+    def seal():
         start.wait()
-        call_command("seal", to=file.with_name(name))
+        call_command("seal", to=file)
         connection.close()
 
-    threads = [threading.Thread(target=seal, args=(name,)) for name in ("one", "two")]
+    threads = [threading.Thread(target=seal) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    call_command("verify_audit", seals=file.with_name("one"))
-    call_command("verify_audit", seals=file.with_name("two"))
+    assert lines(file)[-1]["number"] == len(lines(file)) == Seal.objects.count()
+    call_command("verify_audit", seals=file)
 
 
 def test_seals_are_never_changed(reena, file):
