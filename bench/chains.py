@@ -2,12 +2,15 @@
 
     python -m bench.chains [--rounds 20] [--seconds 1.5] [--threads 8]
 
-One process moves money between many accounts of a private, durable database, in short rounds that
-take turns: with chains, and with the lines taken out that tag, link and write their ends. Nothing
-but a process of its own can take them out; the bank has no switch for it.
+One process serves orders between many accounts of a private, durable database, in short rounds
+that take turns: with chains, and with the lines taken out that tag, link and write their ends. The
+orders go to the WSGI application itself, so that no client and no network hide what a chain costs.
+Nothing but a process of its own can take the lines out; the bank has no switch for it.
 """
 
 import argparse
+import csv
+import json
 import os
 import random
 import secrets
@@ -16,11 +19,11 @@ import sys
 import tempfile
 import threading
 import time
+from io import BytesIO
 from pathlib import Path
 from unittest.mock import patch
 
 import django
-from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
@@ -39,12 +42,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--threads", type=int, default=8, help="that pay (default 8)")
     options = parser.parse_args(arguments)
     with Server(durable=True, extra_options=AS_IN_PRODUCTION, databases=(DATABASE,)) as server:
-        _open_bank(server)
+        payers = _open_bank(server)
         rates = {True: [], False: []}
         costs = {True: [], False: []}
         for number in range(2 * options.rounds + 2):
             chained = number % 4 in (0, 3)  # each kind comes first as often as second
-            paid, seconds, processor = _round(options.threads, options.seconds, chained)
+            paid, seconds, processor = _round(payers, options.threads, options.seconds, chained)
             if number > 1:  # the first two warm up
                 rates[chained].append(paid / seconds)
                 costs[chained].append(1000 * processor / paid)
@@ -60,7 +63,8 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _open_bank(server: Server) -> None:
+def _open_bank(server: Server) -> list[dict]:
+    """Make a bank in which everybody has money; return accounts and tokens."""
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "smartbank.settings",
         "SMARTBANK_READ_DOTENV": "0",
@@ -68,15 +72,24 @@ def _open_bank(server: Server) -> None:
         "SECRET_KEY": secrets.token_hex(32),
         "AUDIT_KEYS": f"1:{secrets.token_hex(32)}",
         "AUDIT_SIGNING_KEY": secrets.token_hex(32),
+        "DEBUG": "0",
+        "ALLOWED_HOSTS": "127.0.0.1",
+        "SECURE_SSL_REDIRECT": "0",
+        "LOG_LEVEL": "ERROR",
+        "REQUESTS_PER_MINUTE": "1000000",
     }
     django.setup()
     call_command("migrate", verbosity=0)
     with tempfile.TemporaryDirectory() as directory:
         tokens = Path(directory, "tokens.csv")
         call_command("load_data", customers=CUSTOMERS, transfers=0, tokens=tokens)
+        with tokens.open(newline="") as file:
+            return list(csv.DictReader(file))
 
 
-def _round(threads: int, seconds: float, chained: bool) -> tuple[int, float, float]:
+def _round(
+    payers: list[dict], threads: int, seconds: float, chained: bool
+) -> tuple[int, float, float]:
     """Move money for so long; return how often, how long it took, and the processor's seconds."""
     from accounts.models import Account
     from audit import chain
@@ -90,48 +103,50 @@ def _round(threads: int, seconds: float, chained: bool) -> tuple[int, float, flo
     append = chain.append if chained else unchained
     columns = Account.CHAIN_END if chained else ()
     with patch.object(chain, "append", append), patch.object(Account, "CHAIN_END", columns):
-        payers = [
-            threading.Thread(target=_pay, args=(counts, number, ends_at))
+        clients = [
+            threading.Thread(target=_pay, args=(payers, counts, number, ends_at))
             for number in range(threads)
         ]
-        for payer in payers:
-            payer.start()
-        for payer in payers:
-            payer.join()
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
     return sum(counts), time.perf_counter() - began, time.process_time() - processor
 
 
-def _pay(counts: list[int], number: int, ends_at: float) -> None:
-    from accounts.models import Account
-    from audit.operations import Origin
-    from transfers import operations
-    from transfers.models import Transfer
-    from transfers.orders import Order
-
-    accounts = list(
-        Account.objects.filter(kind=Account.Kind.CUSTOMER).values_list(
-            "pk", "customer", "customer__user"
-        )
-    )
+def _pay(payers: list[dict], counts: list[int], number: int, ends_at: float) -> None:
     chance = random.Random(number)
     while time.perf_counter() < ends_at:
-        (sender, customer, user), (receiver, _, _) = chance.sample(accounts, 2)
-        [outcome] = operations.post(
-            [
-                Order(
-                    kind=Transfer.Kind.PAYMENT,
-                    caller_id=user,
-                    customer_id=customer,
-                    from_account_id=sender,
-                    to_account_id=receiver,
-                    amount_minor=1,
-                    currency=settings.DEFAULT_CURRENCY,
-                    origin=Origin(user, "bench", "127.0.0.1"),
-                )
-            ]
-        )
-        counts[number] += outcome.refusal is None
+        sender, receiver = chance.sample(payers, 2)
+        order = {
+            "from_account_id": sender["account_id"],
+            "to_account_id": receiver["account_id"],
+            "amount": "0.01",
+        }
+        counts[number] += _post(sender["token"], json.dumps(order).encode()) == "201 Created"
     connection.close()
+
+
+def _post(token: str, body: bytes) -> str:
+    """Send an order to the WSGI application, as its server would; return the status line."""
+    from smartbank.wsgi import application
+
+    statuses = []
+    answer = application(
+        {
+            **{"REQUEST_METHOD": "POST", "PATH_INFO": "/transfers", "SCRIPT_NAME": ""},
+            **{"SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8000", "SERVER_PROTOCOL": "HTTP/1.1"},
+            **{"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "127.0.0.1"},
+            **{"CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(body))},
+            **{"HTTP_AUTHORIZATION": f"Bearer {token}", "wsgi.input": BytesIO(body)},
+            **{"wsgi.url_scheme": "http", "wsgi.errors": sys.stderr, "wsgi.multithread": True},
+            "HTTP_IDEMPOTENCY_KEY": secrets.token_hex(16),
+        },
+        lambda status, headers, error=None: statuses.append(status),
+    )
+    b"".join(answer)
+    answer.close()
+    return statuses[0]
 
 
 if __name__ == "__main__":

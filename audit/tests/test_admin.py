@@ -50,6 +50,7 @@ def test_the_list_shows_who_did_what_to_which_account_and_why(auditor, teller, r
 def test_a_row_leads_to_its_object_whatever_that_is(auditor, admin, reena, rahul):
     reena.send(rahul, "5")
     approvals.ask_for_limit(reena.account, 2_000_000, reason="r", origin=reena.origin)
+    reena.api.post("/webhooks", {"url": "https://hooks.example.com/bank"})
     user = User.objects.get(username="rahul")
     record(
         Action.USER_CHANGED,

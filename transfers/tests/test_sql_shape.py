@@ -48,8 +48,8 @@ def test_a_payment_locks_its_accounts_first_and_in_key_order_then_writes_each_ta
         "SELECT account_daily_usage",
         "SELECT transfers",
         "INSERT transfers",
-        *([] if returns_keys else ["SELECT transfers"]),  # MySQL has no INSERT ... RETURNING
         "UPDATE accounts",
+        *([] if returns_keys else ["SELECT transfers"]),  # MySQL has no INSERT ... RETURNING
         "INSERT ledger_entries",
         "UPDATE account_daily_usage",
         "INSERT audit_logs",
