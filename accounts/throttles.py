@@ -76,6 +76,12 @@ def of_quotes(user) -> Limit:
     return Limit("quotes", settings.QUOTES_PER_MINUTE, 60, str(user.pk))
 
 
+def of_names(user) -> Limit:
+    """Return the limit on asking whether an account bears a name: a person pays few new payees, and
+    whoever collects names needs many answers."""
+    return Limit("names", settings.NAME_CHECKS_PER_DAY, 24 * 3600, str(user.pk))
+
+
 def of_recovery(ip: str | None) -> Limit:
     """Return the limit on asking for mails with a link to a new password."""
     return Limit("recovery", settings.RECOVERY_MAILS_PER_HOUR, 3600, network(ip))

@@ -98,6 +98,7 @@ WEBHOOK_PRIVATE_HOSTS = env.list(
     "WEBHOOK_PRIVATE_HOSTS", cast=str.strip, default=["localhost"] if DEBUG else []
 )
 RECOVERY_MAILS_PER_HOUR = env.int("RECOVERY_MAILS_PER_HOUR", default=10)
+NAME_CHECKS_PER_DAY = env.int("NAME_CHECKS_PER_DAY", default=300)
 QUOTES_PER_MINUTE = env.int("QUOTES_PER_MINUTE", default=100)
 REQUESTS_PER_MINUTE = env.int("REQUESTS_PER_MINUTE", default=30_000)
 # Staff need a code besides their password, everywhere but in development and the demo.

@@ -78,6 +78,8 @@ class TransferViewSet(viewsets.GenericViewSet):
         throttles.take(request, throttles.of_quotes(request.user))
         members = read_body(request, QuoteSerializer)
         name = members.pop("payee_name", "")
+        if name:
+            throttles.take(request, throttles.of_names(request.user))
         payment = QuoteSerializer.payment(members, None)
         try:
             made = quotes.quote(request.user, payment, name, origin=Origin.of(request))

@@ -152,7 +152,7 @@ def check(request):
     if form.errors:
         return desk.fill_in(form, 400)
     try:
-        throttles.take(request, throttles.of_quotes(request.user))
+        throttles.take(request, throttles.of_quotes(request.user), throttles.of_names(request.user))
     except throttles.TooMany as refused:
         form.add_error(None, sign_in.try_again_in(refused.seconds))
         return desk.fill_in(form, 429)

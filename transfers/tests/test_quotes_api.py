@@ -76,6 +76,17 @@ def test_without_a_name_none_is_checked_and_none_is_told(reena, rahul):
     assert payee == {"name_match": "NOT_CHECKED", "display_name": None}
 
 
+def test_names_are_asked_for_so_often_a_day_and_quotes_without_go_on(reena, rahul, settings):
+    settings.NAME_CHECKS_PER_DAY = 2
+    for typed in ("Anita", "Meera"):
+        assert quote(reena, rahul, payee_name=typed).status_code == 200
+
+    refused = quote(reena, rahul, payee_name="Rahul")
+
+    assert (refused.status_code, refused.json()["code"]) == (429, "throttled")
+    assert quote(reena, rahul).status_code == 200
+
+
 def test_the_own_name_is_told(reena, teller):
     other = operations.open_account(
         reena.customer, name="Travel", currency="INR", daily_limit_minor=0, origin=teller.origin
