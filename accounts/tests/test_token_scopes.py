@@ -301,4 +301,4 @@ def test_the_page_does_not_help_to_guess_the_password(reena, settings):
     settings.SIGN_IN_FAILURES = 2
     for _ in range(2):
         ask(reena, password="wrong")
-    assert Page(ask(reena)).problems == ["Too many attempts. Try again in 900 seconds."]
+    assert Page(ask(reena)).problems == ["Too many attempts. Try again in 15 minutes."]

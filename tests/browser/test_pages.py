@@ -16,6 +16,7 @@ def paths(reena, rahul):
         *("/", "/send", f"/send?again={refused}", "/payees", "/limits", f"/limits/{account}"),
         *(f"/history/{account}", f"/history/{account}/statement", f"/history/{account}?amount=x"),
         *("/security", "/security/password", "/tokens/new", "/nowhere"),
+        *("/problems", "/problems/busy"),
         *(f"/payments/{one}" for one in (sent, received, refused)),
     ]
 
