@@ -1,5 +1,7 @@
 """Lists in pages, newest first, that stay stable while rows are added."""
 
+from operator import attrgetter
+
 from django.core import signing
 from django.db.models import QuerySet
 from rest_framework import pagination
@@ -23,17 +25,25 @@ class KeysetPagination(pagination.BasePagination):
     key = "id"
     name = "public_id"
 
-    def paginate_queryset(self, queryset: QuerySet, request, view=None) -> list:
-        """Return the rows of the page asked for. Raises ValidationError for a bad parameter."""
+    def paginate_queryset(self, queryset: QuerySet | list, request, view=None) -> list:
+        """Return the rows of the page asked for. Raises ValidationError for a bad parameter.
+
+        A list is given in parts if each of them, but not all together, can be read from an index
+        in the order of the page. A row may be in several.
+        """
         self.request = request
         limit = self._limit()
         direction, at = self._cursor()
         backwards = direction == "previous"
-        if at is not None:
-            edge = at if self.name == self.key else self.edge(queryset, at)
-            queryset = queryset.filter(**{f"{self.key}__{'gt' if backwards else 'lt'}": edge})
+        parts = [queryset] if isinstance(queryset, QuerySet) else queryset
         order = self.key if backwards else f"-{self.key}"
-        rows = list(queryset.order_by(order)[: limit + 1])
+        found = {}
+        for part in parts:
+            if at is not None:
+                edge = at if self.name == self.key else self.edge(part, at)
+                part = part.filter(**{f"{self.key}__{'gt' if backwards else 'lt'}": edge})
+            found |= {row.pk: row for row in part.order_by(order)[: limit + 1]}
+        rows = sorted(found.values(), key=attrgetter(self.key), reverse=not backwards)[: limit + 1]
         more = len(rows) > limit
         rows = rows[:limit]
         if backwards:

@@ -5,7 +5,7 @@ answer it. Where every request passes, the statement is written by hand and the 
 the same model instances here, by the converters of their fields.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TypeVar
 
@@ -19,6 +19,16 @@ def query(model: type[Row], sql: str, values: Sequence[object]) -> list[Row]:
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
         return [instance(model, row) for row in cursor.fetchall()]
+
+
+def by_key(model: type[Row], keys: Iterable[int | None]) -> dict[int, Row]:
+    """Return the rows with these keys."""
+    keys = sorted(set(keys) - {None})
+    if not keys:
+        return {}
+    table = model._meta.db_table
+    sql = f"SELECT {columns(model)} FROM {table} {forced('PRIMARY')} WHERE id IN "
+    return {row.pk: row for row in query(model, sql + places(1, len(keys)), keys)}
 
 
 def joined(tables: dict[str, type[Row]], source: str, values: Sequence[object]) -> list[tuple]:

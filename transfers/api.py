@@ -1,5 +1,6 @@
 """The API of transfers: order one, read it, list them, confirm what arrived."""
 
+from django.db.models import prefetch_related_objects
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework import exceptions, viewsets
@@ -11,7 +12,17 @@ from accounts.models import Account, Customer, Scope
 from accounts.pagination import KeysetPagination
 from accounts.serializers import path_id, query_choice, read_body
 from audit.operations import Origin
-from transfers import filters, paper, payments, proofs, quotes, receipts, statements, wording
+from transfers import (
+    filters,
+    paper,
+    parties,
+    payments,
+    proofs,
+    quotes,
+    receipts,
+    statements,
+    wording,
+)
 from transfers.downloads import download
 from transfers.models import LedgerEntry, Transfer
 from transfers.orders import Outcome, Refusal
@@ -104,9 +115,9 @@ class TransferViewSet(viewsets.GenericViewSet):
 
     def list(self, request):
         """List the caller's transfers, as far as they are asked for."""
-        transfers = Transfer.objects.visible_to(request.user).with_parties()
-        found = filters.transfers(request, transfers.prefetch_related("entries"))
-        page = self.paginate_queryset(found)
+        page = self.paginate_queryset(filters.transfers(request))
+        parties.of_transfers(page)
+        prefetch_related_objects(page, "entries")
         return self.get_paginated_response([transfer_body(one, request.user) for one in page])
 
     def receipt(self, request, id):
@@ -142,10 +153,9 @@ class EntryViewSet(viewsets.GenericViewSet):
     def list(self, request, id):
         """List what happened to the account, newest first, as far as it is asked for."""
         account = account_with_entries(request, id)
-        entries = LedgerEntry.objects.filter(account=account).select_related(
-            "transfer__from_account__customer", "transfer__to_account__customer"
-        )
+        entries = LedgerEntry.objects.filter(account=account)
         page = self.paginate_queryset(filters.entries(request, entries, account.currency))
+        parties.of_entries(page)
         return self.get_paginated_response([entry_body(one, account.currency) for one in page])
 
 

@@ -14,20 +14,49 @@ from transfers.models import Transfer
 from transfers.serializers import check_amount
 
 
-def transfers(request: Request, found: QuerySet) -> QuerySet:
-    """Return those of the transfers that the caller asks for: by account, direction, status, bank
-    dates and amounts."""
-    mine, currency = Account.objects.visible_to(request.user), query(request, "currency")
+def transfers(request: Request) -> list[QuerySet]:
+    """Return the transfers that the caller may see and asks for: by account, direction, status,
+    bank dates and amounts. They come in parts, an account and a direction each, because each of
+    those is one index in the order of the list."""
+    user, currency = request.user, query(request, "currency")
+    mine = Account.objects.visible_to(user)
     if currency is not None and currency not in money.EXPONENTS:
         raise ValidationError({"currency": "This is not a currency that we know."})
-    if account_id := query_id(request, "account_id"):
+    account_id, direction = query_id(request, "account_id"), _direction(request)
+    if account_id:
         account = get_object_or_404(mine, public_id=account_id)
-        mine = [account]
-        found = found.filter(Q(from_account=account) | Q(to_account=account))
         currency = currency or account.currency
-    if direction := _direction(request):
-        side = "to_account" if direction == "in" else "from_account"
-        found = found.filter(**{f"{side}__in": mine})
+    sees_all = user.is_staff and user.has_perm("transfers.view_transfer")
+    if sees_all and not account_id:
+        parts = [Transfer.objects.all()]
+    elif sees_all:
+        parts = _sides([account], None, direction)
+    else:
+        own = list(Account.objects.filter(customer__user=user).order_by("pk"))
+        wanted = [one for one in own if not account_id or one == account]
+        parts = _sides(wanted, own, direction)
+    return [_asked_for(request, part, currency) for part in parts]
+
+
+def _sides(
+    accounts: list[Account], mine: list[Account] | None, direction: str | None
+) -> list[QuerySet]:
+    """Return what the accounts sent, and what they received. A refused transfer to one of them is
+    seen by its sender only: `mine` are the caller's accounts, None for staff."""
+    parts = []
+    for account in accounts:
+        if direction != "in":
+            parts.append(Transfer.objects.filter(from_account=account))
+        if direction != "out":
+            received = Transfer.objects.filter(to_account=account)
+            if mine is not None:
+                refused = Q(status=Transfer.Status.REJECTED)
+                received = received.filter(~refused | Q(from_account__in=mine))
+            parts.append(received)
+    return parts
+
+
+def _asked_for(request: Request, found: QuerySet, currency: str | None) -> QuerySet:
     if status := query_choice(request, "status", Transfer.Status.values):
         found = found.filter(status=status)
     if query(request, "currency"):
