@@ -12,31 +12,41 @@ from bench.bank import AS_IN_PRODUCTION, CannotMeasure
 from bench.load import NoAnswer
 from smartbank.throwaway import Server, Unavailable
 
+SIZES = [1_000, 100_000, 1_000_000]
+
 
 def main(arguments: list[str]) -> int:
     """Measure as the command line says; return 0 if the books are right afterwards."""
     options = parse(arguments)
     for ending in (signal.SIGTERM, signal.SIGHUP):  # by exceptions, so that all is cleaned up
         signal.signal(ending, lambda number, frame: sys.exit(128 + number))
-    chosen = [one for one in rows.transfers() + rows.reads() if options.only in one.name]
+    sizes = options.scale or [options.transfers]
     try:
-        with _server() as server:
-            summaries = run.once(
-                chosen,
-                server,
-                rounds=options.rounds,
-                seconds=options.seconds,
-                customers=options.customers,
-                transfers=options.transfers,
-                say=_say,
-            )
+        runs = {size: _measured(options, size) for size in sizes}
     except (Unavailable, CannotMeasure, NoAnswer) as problem:
         print(problem, file=sys.stderr)
         return 1
-    print("\n" + "\n".join(run.table(summaries)))
+    lines = run.scale_table(runs) if options.scale else run.table(runs[options.transfers])
+    print("\n" + "\n".join(lines))
     if options.json:
-        options.json.write_text(json.dumps(summaries, indent=2) + "\n")
+        options.json.write_text(json.dumps(runs, indent=2) + "\n")
     return 0
+
+
+def _measured(options: argparse.Namespace, transfers: int) -> list[dict]:
+    """Measure a bank with so many transfers, on a database server of its own."""
+    chosen = [one for one in rows.transfers() + rows.reads() if options.only in one.name]
+    databases = (run.BANK, run.COPY)
+    with Server(durable=True, extra_options=AS_IN_PRODUCTION, databases=databases) as server:
+        return run.once(
+            chosen,
+            server,
+            rounds=options.rounds,
+            seconds=options.seconds,
+            customers=options.customers,
+            transfers=transfers,
+            say=_say,
+        )
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -51,17 +61,22 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=1.5, help="a round (default 1.5)")
     parser.add_argument("--customers", type=int, default=2_000, help="with an account each")
     parser.add_argument("--transfers", type=int, default=2_000, help="before it begins")
+    parser.add_argument(
+        "--scale",
+        nargs="*",
+        type=int,
+        metavar="N",
+        help="measure banks with so many transfers (default 1000 100000 1000000), one after the "
+        "other, and show that a call costs the same in each",
+    )
     parser.add_argument("--only", default="", help="rows with this in their name")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write all figures")
     options = parser.parse_args(arguments)
+    if options.scale == []:
+        options.scale = SIZES
     if min(options.rounds, options.seconds, options.customers - 1) <= 0:
         parser.error("--rounds and --seconds must be above zero, --customers above one")
     return options
-
-
-def _server() -> Server:
-    databases = (run.BANK, run.COPY)
-    return Server(durable=True, extra_options=AS_IN_PRODUCTION, databases=databases)
 
 
 def _say(line: str) -> None:

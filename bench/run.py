@@ -137,3 +137,15 @@ def table(summaries: list[dict]) -> list[str]:
             f"| {server} | {one['database_cpu_ms']:.2f} | {one['statements']:.1f} |"
         )
     return lines
+
+
+def scale_table(runs: dict[int, list[dict]]) -> list[str]:
+    """Return the median time and the database's work of each row, for each size of the bank."""
+    head = " | ".join(f"{size:,} transfers" for size in runs)
+    lines = [f"| p50 ms · database ms | {head} |", f"| --- |{' ---: |' * len(runs)}"]
+    for same_row in zip(*runs.values(), strict=True):
+        cells = " | ".join(
+            f"{one['p50_ms']:.1f} · {one['database_cpu_ms']:.2f}" for one in same_row
+        )
+        lines.append(f"| {same_row[0]['row']}, {same_row[0]['connections']} | {cells} |")
+    return lines

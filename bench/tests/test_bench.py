@@ -25,7 +25,7 @@ def test_a_run_measures_every_row_and_ends_with_the_books_proved(tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "The books are right" in done.stdout
-    measured = json.loads(figures.read_text())
+    [measured] = json.loads(figures.read_text()).values()
     expected = [run.YARDSTICK, *rows.transfers(), *rows.reads()]
     assert [(one["row"], one["connections"]) for one in measured] == [
         (row.name, row.connections) for row in expected
