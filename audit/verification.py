@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from django.db.models import Min, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from audit import chain, keys, seals, signatures
 from audit.models import FIRST_LINK, AuditLog, Seal, SealedHead
@@ -47,6 +47,9 @@ class Verification:
         that end: what comes after it was written meanwhile. Needs no snapshot."""
         start = max(0, end.sequence - newest)
         before = AuditLog.objects.filter(account_id=end.account_id, sequence=start).first()
+        if start and not before:
+            yield f"account {end.name}, audit row {start} is missing"
+            return
         span = Q(account_id=end.account_id, sequence__gt=start, sequence__lte=end.sequence)
         sealed = _in_turn(SealedHead.objects.filter(span))
         yield from self._chain(end, self._rows(span), sealed, before)
@@ -108,7 +111,8 @@ class Verification:
     def _outside_chains(self) -> Iterator[str]:
         """Check what concerns no account, and what is older than the chains: that has no tag, and
         nothing younger than the first tagged row may be without."""
-        first = AuditLog.objects.exclude(tag="").aggregate(first=Min("id"))["first"]
+        tagged = AuditLog.objects.exclude(tag="").order_by("id")
+        first = tagged.values_list("id", flat=True).first()
         last = 0
         rows = (
             AuditLog.objects.filter(sequence=None).order_by("id").values_list(*_COLUMNS, named=True)

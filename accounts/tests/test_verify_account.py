@@ -51,6 +51,18 @@ def test_of_a_long_chain_the_newest_rows_are_verified(auditor, reena, rahul, aud
     assert row.details["audit rows"] == 2
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_row_that_is_missing_where_the_newest_begin_is_named(auditor, reena, rahul, monkeypatch):
+    monkeypatch.setattr(staff_views, "NEWEST", 2)
+    reena.send(rahul, "5.00")
+    with as_administrator() as cursor:
+        cursor.execute(
+            "DELETE FROM audit_logs WHERE account_id = %s AND sequence = 1", [reena.account.pk]
+        )
+    [told] = errors(verify(auditor, reena.account))["__all__"]
+    assert told.endswith("audit row 1 is missing.")
+
+
 def test_the_banks_own_accounts_are_verified_too(auditor, reena):
     house = Account.objects.get(kind=Account.Kind.HOUSE)
     assert verify(auditor, house).status_code == 302
