@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts import bank_day, money
 from accounts.models import Account, AccountDailyUsage
+from audit.admin import last_seal, last_verification
 from office.models import ApprovalRequest
 from transfers.models import Dispute, Transfer
 
@@ -51,7 +52,10 @@ def of(user) -> dict | None:
     volumes = [sum(count for count, _ in one.values()) for one in moved]
     values = [one.get(currency, (0, 0))[1] for one in moved]
     may_see_accounts = user.has_perm("accounts.view_account")
+    may_read_the_log = user.has_perm("audit.view_auditlog")
     return {
+        "verified": last_verification() if may_read_the_log else None,
+        "sealed": last_seal() if may_read_the_log else None,
         "today": today,
         "currency": currency,
         "charts": [

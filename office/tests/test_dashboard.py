@@ -67,6 +67,11 @@ def test_all_balances_of_a_currency_are_nothing_together(manager, reena, make_cu
     ]
 
 
+def test_whether_the_log_is_right_is_for_those_who_may_read_it(manager, teller):
+    assert "Audit log verified" in manager.browser.get("/admin/").text
+    assert "Audit log verified" not in teller.browser.get("/admin/").text
+
+
 def test_who_sees_no_transfers_sees_no_figures(make_staff, admin):
     clerk = make_staff("clerk")
     assert dashboard.of(clerk.user) is None
