@@ -4,6 +4,7 @@ Reena and Rahul have accounts, Anita must see nothing of theirs. Money in tests 
 500_000 is INR 5,000.00.
 """
 
+import datetime as dt
 import json
 import secrets
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from django.db.models import F
 from django.test import Client
+from django.utils import timezone
 
 from accounts import operations, tokens
 from accounts.models import Account, AccountDailyUsage, Customer
@@ -225,6 +227,20 @@ def meera(make_customer):
 def stranger():
     """A client without credentials."""
     return Api()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Return a function that lets time pass, in seconds."""
+    began = timezone.now()
+    passed = dt.timedelta()
+    monkeypatch.setattr(timezone, "now", lambda: began + passed)
+
+    def wait(seconds):
+        nonlocal passed
+        passed += dt.timedelta(seconds=seconds)
+
+    return wait
 
 
 @pytest.fixture

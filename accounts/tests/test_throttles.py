@@ -1,13 +1,11 @@
 """How often is too often: exact where it must be, cheap elsewhere, and told to the caller."""
 
-import datetime as dt
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection
-from django.utils import timezone
 
 from accounts import throttles
 from accounts.models import ApiToken, ThrottleWindow
@@ -15,20 +13,6 @@ from audit.models import AuditLog
 from conftest import PASSWORD, Api
 
 ATTEMPTS, THREADS, LIMIT = 1_000, 20, 10
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """Return a function that lets time pass, in seconds."""
-    began = timezone.now()
-    passed = dt.timedelta()
-    monkeypatch.setattr(timezone, "now", lambda: began + passed)
-
-    def wait(seconds):
-        nonlocal passed
-        passed += dt.timedelta(seconds=seconds)
-
-    return wait
 
 
 @pytest.fixture(autouse=True)

@@ -18,20 +18,6 @@ from smartbank.urls import api as api_routes
 UNKNOWN_ID = "01890000-0000-7000-8000-000000000000"
 
 
-@pytest.fixture
-def clock(monkeypatch):
-    """Return a function that lets time pass, in seconds."""
-    began = timezone.now()
-    passed = dt.timedelta()
-    monkeypatch.setattr(timezone, "now", lambda: began + passed)
-
-    def wait(seconds):
-        nonlocal passed
-        passed += dt.timedelta(seconds=seconds)
-
-    return wait
-
-
 def sign_in(**wishes):
     body = {"username": "reena", "password": PASSWORD, **wishes}
     return Api().post("/auth/token", body)

@@ -13,20 +13,6 @@ from audit.models import AuditLog
 from conftest import PASSWORD, Api
 
 
-@pytest.fixture
-def clock(monkeypatch):
-    """Return a function that lets time pass, in seconds."""
-    began = timezone.now()
-    passed = dt.timedelta()
-    monkeypatch.setattr(timezone, "now", lambda: began + passed)
-
-    def wait(seconds):
-        nonlocal passed
-        passed += dt.timedelta(seconds=seconds)
-
-    return wait
-
-
 def sign_in(username="reena", password=PASSWORD, **defaults):
     return Api(**defaults).post("/auth/token", {"username": username, "password": password})
 

@@ -1,6 +1,5 @@
 """Webhooks: what is told, to whom, how it is signed, and what becomes of it if nobody listens."""
 
-import datetime as dt
 import ipaddress
 import json
 import re
@@ -22,20 +21,6 @@ from transfers.outbox import EventType
 from transfers.tests.receiver import is_signed, listening
 
 UNKNOWN_ID = "01890000-0000-7000-8000-000000000000"
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """Return a function that lets time pass, in seconds."""
-    began = timezone.now()
-    passed = dt.timedelta()
-    monkeypatch.setattr(timezone, "now", lambda: began + passed)
-
-    def wait(seconds):
-        nonlocal passed
-        passed += dt.timedelta(seconds=seconds)
-
-    return wait
 
 
 @pytest.fixture
