@@ -13,6 +13,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
@@ -25,9 +26,10 @@ from django.core.management import call_command
 from django.db import connection, connections
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts import operations, tokens
-from accounts.models import Account, AccountDailyUsage
+from accounts.models import Account, AccountDailyUsage, ApiToken
 from audit.models import AuditLog
 from audit.operations import Origin
 from conftest import Person
@@ -370,5 +372,7 @@ def _customer(name: str, origin: Origin) -> Person:
         customer, name="Savings", currency="INR", daily_limit_minor=10**12, origin=origin
     )
     cash.deposit(account, 10**9, reference="", key=name, origin=origin)
-    token, _ = tokens.create(customer.user, origin=origin)
-    return Person(customer.user, customer, account, token)
+    secret, token = tokens.create(customer.user, origin=origin)
+    # That it is used is noted once a minute: not here, where commands are numbered.
+    ApiToken.objects.filter(pk=token.pk).update(last_used_at=timezone.now() + timedelta(days=1))
+    return Person(customer.user, customer, account, secret)
