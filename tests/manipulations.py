@@ -185,7 +185,7 @@ MANIPULATIONS = [
         "account {reena_number}, audit row 3 is not as it was written",
     ),
     Manipulation(
-        "a time is moved by a microsecond",
+        "a time is edited",
         sql(f"UPDATE audit_logs SET created_at = '2026-01-01 00:00:00.000001' WHERE {ONE}"),
         "account {reena_number}, audit row 3 is not as it was written",
     ),
