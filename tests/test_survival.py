@@ -449,6 +449,10 @@ def all_calls(app, reena, rahul, anita, manager, admin):
         "/transfers/": received.public_id,
         "/payments/": received.public_id,
         "/problems/": "busy",
+        "/history/": reena.account.public_id,
+        "/limits/": reena.account.public_id,
+        "/payees/": received.public_id,  # which is none: it has to be looked for all the same
+        "/security/": received.public_id,
         "/admin/r/": 1,
         "/admin/accounts/customer/": reena.customer.pk,
         "/admin/accounts/account/": reena.account.pk,
