@@ -353,11 +353,15 @@ TO_EVERYBODY = {
     *("GET /healthz", "POST /healthz", "POST /readyz", "GET /admin", "POST /admin"),
     *("GET /login", "GET /logout", "GET /*", "POST /*", f"GET {STYLE}"),
     *("GET /schema", "POST /schema", "GET /docs", "POST /docs"),
-    *("GET /problems", "POST /problems"),
+    *("GET /problems", "POST /problems", "GET /audit/key", "POST /audit/key"),
     *("GET /problems/<str:code>", "POST /problems/<str:code>"),
 }
-BUT_NOT_TO_STRANGERS = {"GET /readyz", "POST /auth/token", "POST /login", "POST /admin/login/"}
-TOKENS_ALONE = {"DELETE /auth/token"}  # a session is no credential there
+# A browser that is signed in is asked first how long ago it was here, but not for these.
+TO_EVERY_SESSION = {"GET /healthz", "POST /healthz", f"GET {STYLE}"}
+BUT_NOT_TO_STRANGERS = {
+    *("GET /readyz", "POST /auth/token", "POST /login", "POST /admin/login/"),
+    *("GET /new-password", "POST /new-password"),
+}
 SIGNS_IN = {"POST /auth/token", "POST /login", "POST /admin/login/"}
 SIGNS_OUT = {"DELETE /auth/token", "POST /logout", "POST /admin/logout/"}
 SUCCESSES = {  # so that the calls below are good ones
@@ -397,7 +401,9 @@ class Call:
 
     @property
     def needs_a_database(self) -> bool:
-        if self.caller == "stranger" or self.caller == "session" and self.what in TOKENS_ALONE:
+        if self.caller == "session":
+            return self.what not in TO_EVERY_SESSION
+        if self.caller == "stranger":
             return self.what in BUT_NOT_TO_STRANGERS
         return self.what not in TO_EVERYBODY
 
@@ -551,6 +557,7 @@ def test_all_endpoints_say_that_the_database_is_away_and_work_again_when_it_is_b
     connection.close()
     assert books() == before
     again = {str(call): call.of(app).status_code for call in calls if call.needs_a_database}
+    assert again.pop("POST /admin/second-factor/ by session") == 200  # the first call has begun it
     assert again.items() <= usual.items()
     # The keys that found no database have paid now, once: 1.00 by API, 1.00 by form; 5.00 came in.
     assert reena.balance() == balance - 100 - 100 + 500
@@ -685,7 +692,8 @@ def test_the_locks_of_a_server_that_fell_silent_are_free_again(proxied, reena, r
 
 
 def test_a_statement_that_takes_too_long_is_ended_by_the_database(impatient, books, reena, rahul):
-    """Hanging up would end only the waiting: the statement would run on."""
+    """Hanging up would end only the waiting: the statement would run on. (The next test shows it of
+    a payment, whose statements name indexes, which a view has not.)"""
     slow = (
         "CREATE VIEW account_daily_usage AS SELECT kept.* FROM usage_kept AS kept, accounts "
         "WHERE SLEEP(99) = 0"
@@ -697,10 +705,9 @@ def test_a_statement_that_takes_too_long_is_ended_by_the_database(impatient, boo
         cursor.execute("RENAME TABLE account_daily_usage TO usage_kept")
         cursor.execute(slow)
         read = ask(impatient, "GET", f"/accounts/{reena.account.public_id}/limits", **bearer(reena))
-        paid = pay(impatient, reena, rahul, key="a key")
         cursor.execute("DROP VIEW account_daily_usage")
         cursor.execute("RENAME TABLE usage_kept TO account_daily_usage")
-    assert read.is_busy and paid.is_busy
+    assert read.is_busy
     assert log.errors() in ({1969}, {3024})  # it took too long: MariaDB's number, or MySQL's
     assert books() == before
     assert pay(impatient, reena, rahul, key="a key").status_code == 201
