@@ -534,8 +534,8 @@ PATHS = {  # whose id each path has, and which parameters it knows
     "/customers/{}/accounts": ("customer", PAGES),
     "/accounts/{}": ("account", set()),
     "/accounts/{}/limits": ("account", set()),
-    "/accounts/{}/entries": ("account", PAGES | {"since", "until"}),
-    "/transfers": (None, PAGES | {"account_id", "direction", "status"}),
+    "/accounts/{}/entries": ("account", PAGES | {"since", "until", "direction"}),
+    "/transfers": (None, PAGES | {"account_id", "direction", "status", "since", "until"}),
     "/transfers/{}": ("transfer", set()),
 }
 

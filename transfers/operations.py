@@ -43,6 +43,8 @@ def post(orders: Sequence[Order], *, lock_seconds: int | None = None, **patience
     """
     if len(orders) > MAX_ORDERS:
         raise ValueError(f"At most {MAX_ORDERS} orders in one transaction.")
+    if not orders:
+        return []
     return transactions.run(partial(carry_out, orders, lock_seconds), **patience)
 
 

@@ -19,7 +19,7 @@ def fill_in(person, url: str, **fields) -> HttpResponse:
     return browser.post(url, {**hidden, **told, "csrfmiddlewaretoken": token, **fields})
 
 
-def forge(person, url: str, **fields) -> HttpResponse:
+def forge(person, url: str, /, **fields) -> HttpResponse:
     """Send a form that no page offered, with a valid CSRF token."""
     browser = person.browser
     browser.cookies["csrftoken"] = token = "a" * 32

@@ -313,10 +313,10 @@ def test_a_database_that_is_away_is_answered_503(error, reena, rahul, breaking, 
 def test_a_database_that_is_away_when_the_token_is_looked_up_is_answered_503(
     reena, monkeypatch, debug
 ):
-    def valid(self):
+    def look_up(*query):
         raise OperationalError(2002, "canary")
 
-    monkeypatch.setattr("accounts.models.ApiTokenQuerySet.valid", valid)
+    monkeypatch.setattr("accounts.tokens.rows.joined", look_up)
     assert_problem(reena.api.get("/me"), 503, "busy")
 
 

@@ -16,12 +16,13 @@ from accounts.tests.back_office import REASON, errors, fill_in, forge
 from audit.models import Action, AuditLog
 from office import approvals
 from office.models import ApprovalRequest
-from transfers.models import Dispute, LedgerEntry, Transfer
+from transfers import webhooks
+from transfers.models import Dispute, LedgerEntry, Transfer, WebhookDelivery, WebhookEndpoint
 from transfers.operations import timezone as clock
 
 READ_ONLY = [
     *(Account, AccountDailyUsage, ApiToken, ApprovalRequest, AuditLog, Customer),
-    *(Dispute, LedgerEntry, Transfer),
+    *(Dispute, LedgerEntry, Transfer, WebhookDelivery, WebhookEndpoint),
 ]
 
 
@@ -250,11 +251,18 @@ def test_there_is_no_cash_for_the_banks_own_accounts_or_for_none(direction, admi
 @pytest.fixture
 def one_of_each(reena, rahul, manager):
     """One row of every model in the back office, at least."""
+    tell(rahul)
     dispute(reena.send(rahul, "25.00", reference="Lunch"), rahul)
     approvals.ask_for_limit(reena.account, 2_000_000, reason="r", origin=reena.origin)
     return {
         model: model._base_manager.order_by("-pk").first() for model in [*READ_ONLY, User, Group]
     }
+
+
+def tell(person):
+    """Let a program of the customer be told of what is received."""
+    url, events = "https://shop.example", ["transfer.received"]
+    webhooks.create(person.customer, url, events, origin=person.origin)
 
 
 def dispute(sent, receiver):
@@ -321,7 +329,11 @@ def test_every_list_and_page_can_be_read(role, request, one_of_each):
 
 @pytest.mark.parametrize(
     ("role", "hidden"),
-    [("teller", {ApiToken, AuditLog, User, Group}), ("manager", {User, Group}), ("auditor", set())],
+    [
+        ("teller", {ApiToken, AuditLog, User, Group, WebhookDelivery, WebhookEndpoint}),
+        ("manager", {User, Group}),
+        ("auditor", set()),
+    ],
 )
 def test_each_role_reads_what_its_permissions_name(role, hidden, request, one_of_each):
     browser = request.getfixturevalue(role).browser
@@ -356,6 +368,8 @@ def test_a_list_asks_as_much_for_many_rows_as_for_few(model, admin, make_custome
 
     few, rows = queries(), model._base_manager.count()
     people = [make_customer(name) for name in ("anita", "meera", "kavita", "vikram")]
+    for person in people:
+        tell(person)
     for person in people:
         receiver = people[0] if person != people[0] else people[1]
         dispute(person.send(receiver, "1.00"), receiver)
