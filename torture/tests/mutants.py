@@ -261,11 +261,11 @@ def _patch_run(run):
 
 def _drop_the_unique_key():
     with connection.cursor() as cursor:
-        cursor.execute("SHOW INDEX FROM transfers WHERE Key_name='one_transfer_per_caller_and_key'")
+        name = "one_transfer_per_caller_and_key"  # an index of it must stay: queries ask for it
+        cursor.execute(f"SHOW INDEX FROM transfers WHERE Key_name='{name}' AND Non_unique=0")
         if cursor.fetchall():
             cursor.execute(
-                "ALTER TABLE transfers ADD INDEX caller_only (caller_id), "
-                "DROP INDEX one_transfer_per_caller_and_key"
+                f"ALTER TABLE transfers DROP INDEX {name}, ADD INDEX {name} (caller_id, key_hash)"
             )
     connection.close()
 
