@@ -112,12 +112,13 @@ def take(request, *limits: Limit) -> None:
 
 def give_back(limit: Limit) -> None:
     """Take back one attempt, which was none of those that are to be few."""
-    ThrottleWindow.objects.filter(key=limit.key, used__gt=0).update(used=F("used") - 1)
+    used = ThrottleWindow.objects.filter(key=limit.key, used__gt=0)
+    transactions.run(partial(used.update, used=F("used") - 1))
 
 
 def forgive(limit: Limit) -> None:
     """Take back all attempts."""
-    ThrottleWindow.objects.filter(key=limit.key).update(used=0)
+    transactions.run(partial(ThrottleWindow.objects.filter(key=limit.key).update, used=0))
 
 
 def _take(request, limits: tuple[Limit, ...]) -> dict[str, ThrottleWindow]:
