@@ -11,15 +11,14 @@ Rows that concern no account have a tag and are in no chain.
 import datetime as dt
 import hashlib
 import hmac
-import json
 
 from audit import keys
-from audit.models import AuditLog, Chained
+from audit.models import AuditLog, Canonical, Chained
 
 VERSION = "smartbank-audit-1"
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+canonical = Canonical().encode
 
 
 def append(row: AuditLog, account: Chained | None) -> None:
@@ -46,8 +45,9 @@ def link(previous: str, tag: str) -> str:
     return hashlib.sha256(bytes.fromhex(previous) + bytes.fromhex(tag)).hexdigest()
 
 
-def content(row: AuditLog) -> bytes:
-    """Return everything the row says, in the one form in which it is tagged."""
+def content(row: AuditLog, details: str | None = None) -> bytes:
+    """Return everything the row says, in the one form in which it is tagged; `details` is the
+    canonical text of the row's details if the caller has it."""
     return encoded(
         VERSION,
         row.epoch,
@@ -60,7 +60,7 @@ def content(row: AuditLog) -> bytes:
         row.object_id,
         row.request_id,
         row.ip,
-        _canonical(row.details),
+        canonical(row.details) if details is None else details,
     )
 
 
@@ -72,11 +72,12 @@ def microseconds(moment: dt.datetime) -> int:
 def encoded(what: str, *values: object) -> bytes:
     """Return the values as text, each after its length in bytes, None as "-": so that different
     values are never the same bytes. It begins with what they are, so that none pose as another."""
-    parts = [what.encode()]
+    parts = [what]
     for value in values:
         if value is None:
-            parts.append(b"-")
+            parts.append("-")
         else:
-            text = str(value).encode()
-            parts.append(b"%d:%b" % (len(text), text))
-    return b"".join(parts)
+            text = str(value)
+            length = len(text) if text.isascii() else len(text.encode())
+            parts.append(f"{length}:{text}")
+    return "".join(parts).encode()

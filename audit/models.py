@@ -1,5 +1,7 @@
 """The audit log: what happened, written once and never changed."""
 
+import json
+
 from django.db import models
 
 
@@ -102,6 +104,14 @@ class Chained(models.Model):
         return {name: getattr(self, name) for name in self.CHAIN_END}
 
 
+class Canonical(json.JSONEncoder):
+    """JSON in the one form that is tagged: members sorted, no spaces, ASCII."""
+
+    def __init__(self, **options):
+        form = {"sort_keys": True, "separators": (",", ":"), "allow_nan": False}
+        super().__init__(**options | form)
+
+
 class AuditLog(AppendOnlyModel):
     """One fact about one account or, where none is concerned, about one object.
 
@@ -119,7 +129,7 @@ class AuditLog(AppendOnlyModel):
     object_id = models.CharField(max_length=64, help_text="Its public id.")
     request_id = models.CharField(max_length=64)
     ip = models.GenericIPAddressField("IP address", null=True)
-    details = models.JSONField(default=dict)
+    details = models.JSONField(default=dict, encoder=Canonical)
 
     # The proof, made and explained in audit.chain. Rows older than the chains have none of it.
     sequence = models.BigIntegerField(null=True, help_text="Its place in the account's chain.")

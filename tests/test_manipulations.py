@@ -73,6 +73,15 @@ def test_what_is_older_than_the_chains_is_counted_and_what_follows_is_chained(
     assert f"The audit log is right: 2 rows in 2 chains, 0 of no account, {old} older" in told
 
 
+def test_details_that_the_database_spells_otherwise_are_the_same_details(bank, exported, capsys):
+    """MySQL keeps JSON in a form of its own, and banks have rows from before there was one form."""
+    with as_administrator() as cursor:
+        cursor.execute("""UPDATE audit_logs SET details = REPLACE(details, '":', '" : ')""")
+        assert cursor.rowcount > 0
+    call_command("verify_audit", seals=exported)
+    assert "The audit log is right" in capsys.readouterr().out
+
+
 def test_erasing_a_person_leaves_everything_right(bank, exported, reena, capsys):
     """Names and sign-in are nowhere but in the rows that are about the person."""
     Customer.objects.filter(pk=reena.customer.pk).update(name="Erased")

@@ -20,6 +20,22 @@ from transfers.orders import fingerprint
 
 CHUNK = 1_000  # rows a query; also ids in one IN list
 
+# What is read of each row: everything that can be proved of it.
+_TRANSFER = (
+    *("id", "public_id", "kind", "from_account_id", "to_account_id", "amount_minor", "currency"),
+    *("reference", "status", "failure_code", "failure_details", "caller_id", "fingerprint"),
+    *("request_id", "bank_date", "created_at", "completed_at", "receipt_status"),
+    *("received_minor", "confirmed_at", "reversed_minor"),
+)
+_ENTRY = (
+    *("account_id", "sequence", "transfer_id", "amount_minor", "balance_after_minor"),
+    *("bank_date", "created_at"),
+)
+_AUDIT = (
+    *("action", "account_id", "actor_id", "object_id", "request_id", "created_at", "details"),
+)
+_USAGE = ("id", "account_id", "bank_date", "used_minor")
+
 _TRANSFER_ACTIONS = [Action.TRANSFER_COMPLETED, Action.TRANSFER_REFUSED]
 _ACCOUNT_ACTIONS = [
     Action.ACCOUNT_OPENED,
@@ -70,20 +86,25 @@ class Reconciliation:
     # --- Every transfer has its entries and its audit rows --------------------------------------
 
     def _transfers(self) -> Iterator[str]:
-        for chunk in self._chunks("transfers", Transfer.objects.all()):
-            ids = [one.pk for one in chunk]
-            entries = _grouped(LedgerEntry.objects.filter(transfer__in=ids), "transfer_id")
+        for chunk in self._chunks("transfers", _plain(Transfer.objects.all(), _TRANSFER)):
+            ids = [one.id for one in chunk]
+            entries = LedgerEntry.objects.filter(transfer__in=ids)
+            entries = _grouped(_plain(entries, _ENTRY), "transfer_id")
             names = [one.public_id for one in chunk]
-            audit = _grouped(AuditLog.objects.filter(object_id__in=names), "object_id")
+            audit = AuditLog.objects.filter(object_id__in=names)
+            audit = _grouped(_plain(audit, _AUDIT), "object_id")
             parties = {one.from_account_id for one in chunk} | {one.to_account_id for one in chunk}
             currencies = dict(Account.objects.filter(pk__in=parties).values_list("pk", "currency"))
-            reversals = _grouped(Transfer.objects.filter(reverses__in=ids), "reverses_id")
+            reversals = Transfer.objects.filter(reverses__in=ids, status=Transfer.Status.COMPLETED)
+            reversed_minor = Counter()
+            for original, amount in reversals.values_list("reverses", "amount_minor"):
+                reversed_minor[original] += amount
             for transfer in chunk:
                 self._count(transfer)
                 evidence = _Evidence(
-                    entries[transfer.pk],
+                    entries[transfer.id],
                     audit[transfer.public_id],
-                    reversals[transfer.pk],
+                    reversed_minor[transfer.id],
                     currencies,
                 )
                 for what in _wrong_with(transfer, evidence):
@@ -143,7 +164,7 @@ class Reconciliation:
         after = Q()
         while True:
             entries = LedgerEntry.objects.filter(after).order_by("account_id", "sequence")
-            chunk = list(entries[:CHUNK])
+            chunk = list(_plain(entries, _ENTRY)[:CHUNK])
             yield from chunk
             if len(chunk) < CHUNK:
                 return
@@ -156,7 +177,7 @@ class Reconciliation:
     # --- Usage is what was sent that day ---------------------------------------------------------
 
     def _usage(self) -> Iterator[str]:
-        for chunk in self._chunks("daily usage", AccountDailyUsage.objects.all()):
+        for chunk in self._chunks("daily usage", _plain(AccountDailyUsage.objects.all(), _USAGE)):
             for usage in chunk:
                 sent = self._sent.pop((usage.account_id, usage.bank_date), 0)
                 if usage.used_minor != sent:
@@ -187,7 +208,7 @@ class Reconciliation:
         last = 0
         while chunk := list(queryset.filter(pk__gt=last).order_by("pk")[:CHUNK]):
             yield chunk
-            last = chunk[-1].pk
+            last = chunk[-1].id
             self._read(what, len(chunk))
 
     def _read(self, what: str, rows: int) -> None:
@@ -201,7 +222,7 @@ class _Evidence:
 
     entries: list[LedgerEntry]
     audit: list[AuditLog]
-    reversals: list[Transfer]
+    reversed_minor: int
     currencies: dict[int, str]
 
 
@@ -215,9 +236,7 @@ def _wrong_with(transfer: Transfer, evidence: _Evidence) -> Iterator[str]:
         yield "its currency is not that of both accounts"
     if transfer.bank_date != bank_day.of(transfer.created_at):
         yield "its bank date is not the day it was made"
-    if transfer.reversed_minor != sum(
-        one.amount_minor for one in evidence.reversals if one.status == Transfer.Status.COMPLETED
-    ):
+    if transfer.reversed_minor != evidence.reversed_minor:
         yield "its reversals do not add up"
 
     moved = sorted(
@@ -305,6 +324,11 @@ def _changed_unseen(account: Account, changes: list[AuditLog]) -> Iterator[str]:
             yield f"its {name} is {value}, the audit log says {told.get(name)}"
     if not numbers.is_valid(account.number):
         yield "its number has wrong check digits"
+
+
+def _plain(rows: QuerySet, columns: tuple[str, ...]) -> QuerySet:
+    """Return the rows as named tuples of these columns: a million instances take twice as long."""
+    return rows.values_list(*columns, named=True)
 
 
 def _grouped(rows: QuerySet, column: str) -> dict[object, list]:
