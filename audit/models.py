@@ -30,6 +30,7 @@ class Action(models.TextChoices):
     AUDIT_FOUND_WRONG = "audit.found_wrong", "Audit found wrong"
     AUDIT_EXPORTED = "audit.exported", "Audit rows exported"
     CUSTOMER_CHANGED = "customer.changed", "Customer changed"
+    CUSTOMER_ERASED = "customer.erased", "Customer erased"
     ACCOUNT_CLOSED = "account.closed", "Account closed"
     REQUEST_MADE = "request.made", "Approval requested"
     REQUEST_APPROVED = "request.approved", "Request approved and done"
