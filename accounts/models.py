@@ -45,6 +45,12 @@ class Customer(models.Model):
     public_id = public_id_field()
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.PROTECT)
     name = models.CharField(max_length=140)
+    language = models.CharField(
+        max_length=5,
+        default=settings.LANGUAGE_CODE,
+        editable=False,
+        help_text="In which the pages were read last; mails speak it.",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = CustomerQuerySet.as_manager()

@@ -2,10 +2,14 @@
 
 from functools import wraps
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import LoginView, LogoutView
 from django.core.exceptions import PermissionDenied
 from django.shortcuts import redirect
+from django.utils.translation import get_language, get_supported_language_variant
+from django.views.decorators.http import require_POST
+from django.views.i18n import set_language
 
 from accounts.models import Customer
 from accounts.sign_in import SignInForm
@@ -32,6 +36,12 @@ class SignInView(LoginView):
     template_name = "login.html"
     authentication_form = SignInForm
 
+    def form_valid(self, form):
+        """Sign in, and note the language that the page was read in."""
+        response = super().form_valid(form)
+        _note_language(self.request, get_language())
+        return response
+
     def get_success_url(self):
         """Return where to go: staff have a door of their own."""
         if self.request.user.is_staff:
@@ -50,3 +60,20 @@ class SignOutView(LogoutView):
     """`/logout`, by POST only: a link on another site must not sign anybody out."""
 
     next_page = "pages:login"
+
+
+@require_POST
+def choose_language(request):
+    """Speak another language from now on, on pages and in mails."""
+    response = set_language(request)
+    chosen = response.cookies.get(settings.LANGUAGE_COOKIE_NAME)
+    if chosen:  # it is one of ours, or like one: "hi-IN"
+        _note_language(request, get_supported_language_variant(chosen.value))
+    return response
+
+
+def _note_language(request, language: str) -> None:
+    if request.user.is_authenticated:
+        Customer.objects.filter(user=request.user).exclude(language=language).update(
+            language=language
+        )

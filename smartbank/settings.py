@@ -97,6 +97,7 @@ TOKENS_PER_HOUR = env.int("TOKENS_PER_HOUR", default=1000)
 WEBHOOK_PRIVATE_HOSTS = env.list(
     "WEBHOOK_PRIVATE_HOSTS", cast=str.strip, default=["localhost"] if DEBUG else []
 )
+WEBHOOKS_KEPT_DAYS = env.int("WEBHOOKS_KEPT_DAYS", default=30)
 RECOVERY_MAILS_PER_HOUR = env.int("RECOVERY_MAILS_PER_HOUR", default=10)
 NAME_CHECKS_PER_DAY = env.int("NAME_CHECKS_PER_DAY", default=300)
 QUOTES_PER_MINUTE = env.int("QUOTES_PER_MINUTE", default=100)
@@ -197,7 +198,7 @@ SPECTACULAR_SETTINGS = {
 globals().update(env.email_url("EMAIL_URL", default="consolemail://" if DEBUG else "dummymail://"))
 EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL = env("MAIL_FROM", default="no-reply@localhost")
-MAIL_NOTICES = env.bool("MAIL_NOTICES", default=False)
+MAIL_NOTICES = env.bool("MAIL_NOTICES", default=bool(env("EMAIL_URL", default="")))
 
 # --- Browsers ---------------------------------------------------------------------------------
 

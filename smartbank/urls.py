@@ -2,9 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path, re_path
-from django.views.decorators.http import require_POST
 from django.views.generic import RedirectView
-from django.views.i18n import set_language
 
 from accounts import api as accounts
 from accounts import security_views as security_pages
@@ -77,7 +75,7 @@ pages = [
     path("security/tokens/<uuid:id>/revoke", security_pages.revoke_token, name="revoke-token"),
     path("forgotten", security_pages.forgotten, name="forgotten"),
     path("new-password", security_pages.new_password, name="new-password"),
-    path("language", require_POST(set_language), name="language"),
+    path("language", account_pages.choose_language, name="language"),
     path("send", send_pages.send, name="send"),
     path("send/check", send_pages.check, name="check"),
     path("history/<uuid:id>", history_pages.history, name="history"),

@@ -1,9 +1,8 @@
 """Sending what is in the outbox, as Standard Webhooks: signed, in order, until it is answered 2xx.
 
-A delivery is claimed by pushing its next attempt beyond the time that one call may take, in a
-short transaction. A dispatcher that dies keeps nothing: the claim runs out, and the same message
-goes out again under the same id. The oldest waiting one of an account blocks those after it, so
-each endpoint gets the events of an account in the order in which they happened.
+A dispatcher that dies keeps nothing (`claims`): the same message goes out again under the same id.
+The oldest waiting one of an account blocks those after it, so each endpoint gets the events of an
+account in the order in which they happened.
 """
 
 import base64
@@ -12,19 +11,20 @@ import hashlib
 import hmac
 import http.client
 import random
+from collections.abc import Iterator
 from functools import partial
 
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from accounts import transactions
 from audit.operations import Origin
-from transfers import webhook_targets, webhooks
+from transfers import claims, webhook_targets, webhooks
 from transfers.models import WebhookDelivery, WebhookEndpoint
 
 CLAIM_SECONDS = 3 * webhook_targets.SECONDS
-LOOKED_AT = 20
 GONE = 410  # the receiver's word for "never again"
+PRUNED_AT_ONCE = 1_000
 
 # After which pause it is tried again: for three days, then it is given up.
 PAUSES = [
@@ -50,6 +50,22 @@ def deliver_next() -> bool:
     return True
 
 
+def prune(before: dt.datetime) -> Iterator[int]:
+    """Delete what was delivered before that moment, some rows at a time; yield how many each time.
+
+    What waits and what was given up stays: neither has been told yet.
+    """
+    # A delivered one is never claimed again, so its claim says when it was; that has an index.
+    old = WebhookDelivery.objects.filter(state=DELIVERED, next_attempt_at__lt=before)
+    oldest = old.order_by("next_attempt_at").values_list("pk", flat=True)
+    while keys := list(oldest[:PRUNED_AT_ONCE]):
+        yield transactions.run(partial(_delete, old.filter(pk__in=keys)))
+
+
+def _delete(rows: QuerySet) -> int:
+    return rows.delete()[0]
+
+
 def signature(secret: str, message_id: str, timestamp: int, body: str) -> str:
     """Return the signature of a message (Standard Webhooks, version 1)."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
@@ -58,23 +74,15 @@ def signature(secret: str, message_id: str, timestamp: int, body: str) -> str:
 
 
 def _claim() -> WebhookDelivery | None:
-    now = timezone.now()
     waiting = WebhookDelivery.objects.filter(state=WAITING)
     earlier = waiting.filter(
         endpoint=OuterRef("endpoint"), account_id=OuterRef("account_id"), pk__lt=OuterRef("pk")
     )
-    due = waiting.filter(~Exists(earlier), next_attempt_at__lte=now).order_by("next_attempt_at")
-    for key in list(due.values_list("pk", flat=True)[:LOOKED_AT]):
-        one = waiting.filter(pk=key, next_attempt_at__lte=now)
-        if found := one.select_for_update(skip_locked=True).first():
-            until = now + dt.timedelta(seconds=CLAIM_SECONDS)
-            one.update(next_attempt_at=until, attempts=F("attempts") + 1)
-            found.endpoint = WebhookEndpoint.objects.select_related("customer").get(
-                pk=found.endpoint_id
-            )
-            found.attempts += 1
-            return found
-    return None
+    found = claims.claim(waiting, waiting.filter(~Exists(earlier)), CLAIM_SECONDS)
+    if found:
+        endpoints = WebhookEndpoint.objects.select_related("customer")
+        found.endpoint = endpoints.get(pk=found.endpoint_id)
+    return found
 
 
 def _send(delivery: WebhookDelivery) -> tuple[int, str]:

@@ -299,3 +299,28 @@ class WebhookDelivery(models.Model):
 
     def __str__(self):
         return f"{self.event} {self.message_id}"
+
+
+class Notice(models.Model):
+    """A mail that a customer is to get because money moved, until it is sent.
+
+    It is written in the transaction that it tells of. Only transfers.notices writes it.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    transfer = models.ForeignKey(Transfer, on_delete=models.PROTECT, related_name="+")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    attempts = models.IntegerField(default=0)
+    next_attempt_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "notices"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["transfer", "account"], name="one_notice_per_transfer_and_account"
+            )
+        ]
+        indexes = [models.Index(fields=["next_attempt_at"], name="notices_that_are_due")]
+
+    def __str__(self):
+        return f"{self.transfer_id} for {self.account_id}"

@@ -25,7 +25,7 @@ from accounts import bank_day, money, rows, transactions
 from accounts.models import Account, AccountDailyUsage
 from audit.models import Action, AuditLog
 from audit.operations import row
-from transfers import outbox
+from transfers import notices, outbox
 from transfers.models import LedgerEntry, Transfer
 from transfers.orders import Order, Outcome, Refusal, refusal_of
 
@@ -219,6 +219,7 @@ class _Book:
         self._write_usage()
         rows.insert(self.audit)
         outbox.write(self.news, self.now)
+        notices.write(self.entries, self.now)
 
     def _write_accounts(self) -> None:
         """[3] Write the balances, and where the accounts' chains of audit rows end now."""

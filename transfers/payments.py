@@ -13,7 +13,7 @@ from django.conf import settings
 from accounts import money
 from accounts.models import Account, Customer
 from audit.operations import Origin
-from transfers import group_commit, notices
+from transfers import group_commit
 from transfers.models import Transfer
 from transfers.orders import Order, Outcome
 
@@ -41,10 +41,7 @@ def pay(user, payment: Payment, *, origin: Origin) -> Outcome:
     Raises money.InvalidAmount if the amount is none of the currency's, before anything happened,
     and transactions.Busy as `operations.post` does.
     """
-    outcome = group_commit.post(order(user, payment, origin=origin))
-    if outcome.transfer and not outcome.replayed:
-        notices.tell(outcome.transfer)
-    return outcome
+    return group_commit.post(order(user, payment, origin=origin))
 
 
 def order(user, payment: Payment, *, origin: Origin) -> Order:

@@ -1,12 +1,10 @@
 """The customer's own security: password, sessions, tokens, time-outs and what is kept over them."""
 
 import datetime as dt
-import logging
 
 import pytest
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core import mail as outbox
-from django.core.mail.backends.locmem import EmailBackend
 from django.test import Client
 from django.utils import timezone
 
@@ -218,51 +216,6 @@ def test_a_link_is_too_old_after_an_hour(reena, letters, monkeypatch):
     monkeypatch.setattr(PasswordResetTokenGenerator, "_now", lambda self: hour)
 
     assert visit(browser, link.removeprefix("http://testserver")).status == 404
-
-
-# --- Mails ------------------------------------------------------------------------------------
-
-
-def test_both_sides_are_told_when_money_moves_and_neither_of_the_others_balance(
-    reena, rahul, letters, settings
-):
-    settings.MAIL_NOTICES = True
-    type(rahul.user).objects.filter(pk=rahul.user.pk).update(email="rahul@post.example")
-    reena.send(rahul, "25.00", key="once")
-    reena.send(rahul, "25.00", key="once")
-    reena.send(rahul, "6000.00")
-
-    sent = {letter.to[0]: letter for letter in letters()}
-
-    assert len(letters()) == 2
-    assert sent["reena@post.example"].subject == "SmartBank: ₹25.00 sent"
-    assert sent["rahul@post.example"].subject == "SmartBank: ₹25.00 received"
-    assert f"•••• {rahul.account.number[-4:]}" in sent["rahul@post.example"].body
-    for letter in sent.values():
-        assert "₹4,975.00" not in letter.body and "₹3,025.00" not in letter.body
-
-
-def test_a_mail_that_cannot_be_sent_harms_nothing(
-    reena, rahul, letters, settings, monkeypatch, caplog
-):
-    settings.MAIL_NOTICES = True
-
-    def away(self, messages):
-        raise ConnectionRefusedError("no mail server")
-
-    monkeypatch.setattr(EmailBackend, "send_messages", away)
-    with caplog.at_level(logging.ERROR, "smartbank.mail"):
-        answer = reena.send(rahul, "25.00")
-        letters()
-
-    assert answer.status_code == 201
-    assert rahul.balance() == 302_500
-    assert "a mail was not sent" in caplog.text
-
-
-def test_without_the_setting_nobody_is_told(reena, rahul, letters):
-    reena.send(rahul, "25.00")
-    assert letters() == []
 
 
 # --- Time-outs --------------------------------------------------------------------------------

@@ -200,6 +200,12 @@ def _wait_until_ready(server: subprocess.Popen, url: str) -> None:
 
 
 def _serve(port: int) -> None:
-    """Become the server."""
+    """Become the server, with a dispatcher that ends when it does: its mails are printed here."""
     os.environ.setdefault("LOG_LEVEL", "WARNING")
+    os.environ.setdefault("MAIL_NOTICES", "1")
+    ends_with_us, ours = os.pipe()
+    os.set_inheritable(ours, True)  # the server keeps it open, whatever ends the server closes it
+    manage = str(settings.BASE_DIR / "manage.py")
+    command = [sys.executable, manage, "dispatch", "--until-eof", "-v", "0"]
+    subprocess.Popen(command, stdin=ends_with_us, start_new_session=True)
     os.execv(sys.executable, [*server_command(port), "-v", "0"])

@@ -9,7 +9,7 @@ from django.db.models import Model
 
 from accounts.models import BrowserSession, ThrottleWindow
 from audit.models import AppendOnlyModel
-from transfers.models import Payee
+from transfers.models import Notice, Payee, WebhookDelivery
 
 READ = ["SELECT"]
 ADD = ["SELECT", "INSERT"]
@@ -18,11 +18,13 @@ DELETE = ["SELECT", "INSERT", "UPDATE", "DELETE"]
 
 # Written by migrations only.
 FIXED = {"django_migrations", "django_content_type", "auth_permission"}
-# Rows that may go: sessions, counts of attempts, payees, and what superusers do to staff.
+# Rows that may go: sessions, counts of attempts, payees, messages that were delivered, and what
+# superusers do to staff.
 FLEETING = {
     *("django_session", "auth_user", "auth_group", "auth_user_groups"),
     *("auth_user_user_permissions", "auth_group_permissions"),
     *(ThrottleWindow._meta.db_table, Payee._meta.db_table, BrowserSession._meta.db_table),
+    *(Notice._meta.db_table, WebhookDelivery._meta.db_table),
     *("otp_totp_totpdevice", "otp_static_staticdevice", "otp_static_statictoken"),
 }
 
