@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from accounts import bank_day, money, staff_views, tokens
 from accounts.models import Account, AccountDailyUsage, ApiToken, Customer
+from accounts.staff_tokens import MakeToken
 from audit.admin import (
     NOTHING,
     AuditLogAdmin,
@@ -294,12 +295,17 @@ class ApiTokenAdmin(ReadOnlyAdmin):
         )
 
     def get_urls(self):
-        """Return the pages, with the operation on tokens."""
+        """Return the pages, with the operations on tokens."""
         return [
             path(
                 "<int:token_id>/revoke/",
                 self.admin_site.admin_view(staff_views.RevokeToken.as_view()),
                 name="accounts_apitoken_revoke",
+            ),
+            path(
+                "make/<int:customer_id>/",
+                self.admin_site.admin_view(MakeToken.as_view()),
+                name="accounts_apitoken_make",
             ),
             *super().get_urls(),
         ]

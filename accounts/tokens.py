@@ -25,13 +25,14 @@ def create(
     allowed_ips: str = "",
     days: int | None = None,
     used: bool = False,
+    reason: str = "",
     origin: Origin,
 ) -> tuple[str, ApiToken]:
     """Make a token for `user` that expires after `days`, or API_TOKEN_DAYS; return its secret and
     its row.
 
     The secret is not stored: whoever does not keep it now needs a new token. `used` says that
-    making it was its first use, as signing in is.
+    making it was its first use, as signing in is; `reason` why somebody else makes it.
     """
     now = timezone.now()
     expires_at = now + dt.timedelta(days=days or settings.API_TOKEN_DAYS)
@@ -39,7 +40,7 @@ def create(
         return _insert(
             user,
             origin,
-            {},
+            {"reason": reason} if reason else {},
             name=name,
             scopes=scopes,
             allowed_ips=allowed_ips,

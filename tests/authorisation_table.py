@@ -129,6 +129,7 @@ route                           method    out     cle    tel    man    aud    ad
 /admin/transfers/               GET,POST  login   404    200    200    200    200
 /admin/audit/auditlog/export/   GET       login   405    405    405    405    405
 /admin/audit/auditlog/export/   POST      login   403    403    200    200    200
+/admin/accounts/apitoken/make/<id>/ GET,POST login 403 403   403    403    200
 /admin/auth/user/<id>/history/  GET,POST  login   403    403    403    200    200
 /admin/auth/group/<id>/history/ GET,POST  login   403    403    403    200    200
 /admin/*                        GET,POST  login   404    404    404    404    404

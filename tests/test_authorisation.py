@@ -460,6 +460,7 @@ def call_office(desk, people, payment, endpoint, reena, meera, manager, teller) 
         "/admin/accounts/account/": reena.account,
         "/admin/accounts/accountdailyusage/": AccountDailyUsage.objects.get(account=reena.account),
         "/admin/accounts/apitoken/": ApiToken.objects.get(token_hash=ApiToken.digest(reena.token)),
+        "/admin/accounts/apitoken/make/": reena.customer,
         "/admin/audit/auditlog/": AuditLog.objects.latest("pk"),
         "/admin/auth/user/": spare,
         "/admin/auth/group/": shift,
@@ -504,6 +505,9 @@ def call_office(desk, people, payment, endpoint, reena, meera, manager, teller) 
         ),
         "/admin/accounts/account/<id>/freeze/": why,
         "/admin/accounts/apitoken/<id>/revoke/": why,
+        "/admin/accounts/apitoken/make/<id>/": {
+            **{"name": "Books", "scopes": "accounts:read", "days": "30", **why},
+        },
         "/admin/transfers/webhookendpoint/<id>/disable/": why,
         "/admin/office/approvalrequest/deposit/<id>/": cash,
         "/admin/office/approvalrequest/withdraw/<id>/": cash,
