@@ -11,6 +11,8 @@ from typing import TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 
+from audit import instances
+
 Row = TypeVar("Row", bound=models.Model)
 
 
@@ -55,27 +57,33 @@ def instance(model: type[Row], row: Sequence[object]) -> Row:
     values = list(row)
     for position, expression, converter in converters:
         values[position] = converter(values[position], expression, database)
-    return model.from_db(database.alias, names, values)
+    return instances.stored(model, database.alias, names, values)
 
 
 def insert(rows: Sequence[models.Model]) -> None:
     """Insert the rows, all of one model, with one statement; `pk` is known afterwards if the
-    server returns it (MySQL does not)."""
+    server returns it (MySQL does not). What all rows have in common is sent once."""
     if not rows:
         return
     model, database = type(rows[0]), connections[DEFAULT_DB_ALIAS]
-    written = _writing(model, database.vendor)
-    values = [
-        adapt(getattr(row, name), database) if adapt else getattr(row, name)
-        for row in rows
-        for name, adapt in written
-    ]
+    values, slots = {}, []
+    for name, adapt in _writing(model, database.vendor):
+        column = [vars(row)[name] for row in rows]
+        is_common = column.count(column[0]) == len(column)
+        if adapt:
+            column = [adapt(value, database) for value in (column[:1] if is_common else column)]
+        if is_common:
+            values[name] = column[0]
+            slots.append(f"%({name})s")
+        else:
+            values |= {f"{name}{number}": value for number, value in enumerate(column)}
+            slots.append(f"%({name}#)s")
+    slots = f"({', '.join(slots)})"
+    places = ", ".join([slots.replace("#", str(number)) for number in range(len(rows))])
     returns_keys = database.features.can_return_rows_from_bulk_insert
     with database.cursor() as cursor:
         cursor.execute(
-            f"{_insert(model)} {places(len(rows), len(written))}"
-            f"{' RETURNING id' if returns_keys else ''}",
-            values,
+            f"{_insert(model)} {places}{' RETURNING id' if returns_keys else ''}", values
         )
         keys = cursor.fetchall() if returns_keys else []
     for row, (key,) in zip(rows, keys, strict=False):

@@ -6,7 +6,7 @@ from typing import Self
 from django.http import HttpRequest
 from django.utils import timezone
 
-from audit import chain
+from audit import chain, instances
 from audit.models import AuditLog, Chained
 
 WHOLE_LOG = "audit log"  # the object of what is done with all of it
@@ -50,7 +50,8 @@ def row(
     If it concerns an account, that must be locked: the row is the next of its chain, and whoever
     writes the row writes `account.chain_end` along.
     """
-    written = AuditLog(
+    written = instances.new(
+        AuditLog,
         created_at=created_at or timezone.now(),
         action=action,
         actor_id=origin.actor_id,

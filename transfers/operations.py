@@ -23,6 +23,7 @@ from django.utils import timezone
 
 from accounts import bank_day, money, rows, transactions
 from accounts.models import Account, AccountDailyUsage
+from audit import instances
 from audit.models import Action, AuditLog
 from audit.operations import row
 from transfers import notices, outbox
@@ -172,11 +173,13 @@ class _Book:
 
     def _transfer(self, order, sender, receiver, refusal) -> Transfer:
         status = Transfer.Status.REJECTED if refusal else Transfer.Status.COMPLETED
-        return Transfer(
+        return instances.new(
+            Transfer,
+            {"from_account": sender, "to_account": receiver},
             public_id=order.transfer_id,
             kind=order.kind,
-            from_account=sender,
-            to_account=receiver,
+            from_account_id=sender.pk,
+            to_account_id=receiver.pk,
             amount_minor=order.amount_minor,
             currency=order.currency,
             reference=order.reference,
@@ -197,10 +200,12 @@ class _Book:
         account.balance_minor += amount_minor
         account.entry_sequence += 1
         self.moved[account.pk] += amount_minor
-        return LedgerEntry(
-            account=account,
+        return instances.new(
+            LedgerEntry,
+            {"account": account, "transfer": transfer},
+            account_id=account.pk,
+            transfer_id=None,  # known once the transfer is written
             sequence=account.entry_sequence,
-            transfer=transfer,
             amount_minor=amount_minor,
             balance_after_minor=account.balance_minor,
             bank_date=self.today,
@@ -300,16 +305,19 @@ def _update(
 
     A change is SQL with {} for "the value that belongs to this row's key", and those values.
     """
-    assignments, values = [], []
-    for assignment, by_key in changes:
-        assignments.append(assignment.format(f"CASE {key} {'WHEN %s THEN %s ' * len(by_key)}END"))
-        values += [value for pair in by_key.items() for value in pair]
     keys = sorted(changes[0][1])
-    condition = f"{key} IN {rows.places(1, len(keys))}" + (" AND bank_date = %s" if day else "")
+    values = {f"key{number}": row_key for number, row_key in enumerate(keys)}
+    assignments = []
+    for which, (assignment, by_key) in enumerate(changes):
+        values |= {f"v{which}_{number}": by_key[row_key] for number, row_key in enumerate(keys)}
+        cases = [f"WHEN %(key{number})s THEN %(v{which}_{number})s" for number in range(len(keys))]
+        assignments.append(assignment.format(f"CASE {key} {' '.join(cases)} END"))
+    places = ", ".join([f"%(key{number})s" for number in range(len(keys))])
+    condition = f"{key} IN ({places})" + (" AND bank_date = %(day)s" if day else "")
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE {table} {rows.forced(index)} SET {', '.join(assignments)} WHERE {condition}",
-            [*values, *keys, *([day] if day else [])],
+            values | {"day": day},
         )
         return cursor.rowcount
 
