@@ -1,10 +1,14 @@
 """`manage.py load_data`: a large bank to measure."""
 
 import csv
+import multiprocessing
+import os
 import random
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -12,7 +16,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.db.models import Model
 from django.utils import timezone
 
@@ -30,6 +34,7 @@ OPENING_MINOR = 10**11
 DAILY_LIMIT_MINOR = 10**14
 FIRST_NUMBER = 10**9  # and without check digits; counted up, so that none is taken twice
 ROWS = 1_000  # of people and accounts, in one transaction
+ORDERS = 200  # in one transaction: enough to share its costs, and accounts are found in long lists
 EVERY_SECONDS = 2
 MEMBERS = ["username", "token", "customer_id", "account_id", "account_number"]
 
@@ -56,11 +61,26 @@ class Command(BaseCommand):
             help=f"CSV to write, one line per account: {', '.join(MEMBERS)}",
         )
         parser.add_argument("--seed", type=int, default=1, help="of who pays whom (default 1)")
+        parser.add_argument(
+            "--processes", type=int, default=os.cpu_count(), help="that pay (default: the cores)"
+        )
 
-    def handle(self, *, customers, accounts_per_customer, transfers, tokens, seed, **options):
+    def handle(
+        self,
+        *,
+        customers,
+        accounts_per_customer,
+        transfers,
+        tokens,
+        seed,
+        processes,
+        **options,
+    ):
         """Make everything, in chunks. Raises CommandError if somebody banks here already."""
-        if min(customers, accounts_per_customer) < 1 or transfers < 0:
-            raise CommandError("There must be customers and accounts.")
+        if min(customers, accounts_per_customer, processes) < 1 or transfers < 0:
+            raise CommandError("There must be customers, accounts and processes.")
+        if customers * accounts_per_customer < 2 and transfers:
+            raise CommandError("Transfers need two accounts.")
         if Customer.objects.exists():
             raise CommandError("This bank has customers already; give load_data an empty one.")
         with tokens.open("w", newline="") as file:
@@ -76,14 +96,15 @@ class Command(BaseCommand):
             .order_by("pk")
             .values_list("pk", "customer", "customer__user")
         )
-        chance = random.Random(seed)
-        for what, orders, total in (
-            ("deposits", _deposits(keys), len(keys)),
-            ("transfers", islice(_payments(keys, chance), transfers), transfers),
-        ):
-            chunks = iter(lambda orders=orders: list(islice(orders, operations.MAX_ORDERS)), [])
-            for chunk in self._progress(what, chunks, total, operations.MAX_ORDERS):
-                operations.post(chunk)
+        deposits = _deposits(keys)
+        chunks = iter(lambda: list(islice(deposits, ORDERS)), [])
+        for chunk in self._progress("deposits", chunks, len(keys), ORDERS):
+            operations.post(chunk)
+        sizes = [min(ORDERS, transfers - done) for done in range(0, transfers, ORDERS)]
+        with _workers(processes) as work:
+            done = work(partial(_pay, keys, seed), enumerate(sizes))
+            for _ in self._progress("transfers", done, transfers, ORDERS):
+                pass
         _count_rows()
         self.stdout.write(
             f"{customers:,} customers with {accounts_per_customer:,} accounts each and "
@@ -200,21 +221,40 @@ def _deposits(owners: list[tuple[int, int, int]]) -> Iterator[Order]:
         )
 
 
-def _payments(owners: list[tuple[int, int, int]], chance: random.Random) -> Iterator[Order]:
-    """Yield payments for ever, each between two accounts taken by chance."""
-    while len(owners) > 1:
-        (account, customer, user), (receiver, _, _) = chance.sample(owners, 2)
-        yield Order(
-            kind=Transfer.Kind.PAYMENT,
-            caller_id=user,
-            customer_id=customer,
-            from_account_id=account,
-            to_account_id=receiver,
-            amount_minor=chance.randint(1, 10_000),
-            currency=CURRENCY,
-            reference="History",
-            origin=Origin(actor_id=user, request_id="load_data"),
-        )
+@contextmanager
+def _workers(processes: int) -> Iterator:
+    """Yield a `map` whose work is done by so many processes; in this one, where the database has
+    one writer anyway."""
+    if processes == 1 or connection.vendor == "sqlite":
+        yield map
+        return
+    connections.close_all()  # a connection is nobody's to share
+    with multiprocessing.get_context("fork").Pool(processes) as pool:
+        yield pool.imap_unordered
+
+
+def _pay(owners: list[tuple[int, int, int]], seed: int, task: tuple[int, int]) -> None:
+    """Post one chunk of payments, each between two accounts taken by chance. Neighbouring chunks
+    take them from different halves, so that processes seldom wait for each other's locks."""
+    number, size = task
+    chance = random.Random(f"{seed} {number}")
+    half = owners[number % 2 :: 2] if len(owners) > 3 else owners
+    operations.post([_payment(*chance.sample(half, 2), chance) for _ in range(size)])
+
+
+def _payment(sender: tuple[int, int, int], receiver: tuple[int, int, int], chance) -> Order:
+    account, customer, user = sender
+    return Order(
+        kind=Transfer.Kind.PAYMENT,
+        caller_id=user,
+        customer_id=customer,
+        from_account_id=account,
+        to_account_id=receiver[0],
+        amount_minor=chance.randint(1, 10_000),
+        currency=CURRENCY,
+        reference="History",
+        origin=Origin(actor_id=user, request_id="load_data"),
+    )
 
 
 def _count_rows() -> None:
