@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from django.utils import timezone
 
@@ -20,6 +20,8 @@ from audit.chain import encoded
 from audit.models import FIRST_LINK, Seal, SealedHead
 
 SIGNED = ("number", "sealed_at", "count", "root", "previous")
+FIRST_BYTES = b'{"number": '  # of a line in the exported file
+LONGEST_LINE = 2_000  # and the one after it, in bytes; one has some 400
 MAX_HEADS = 10_000  # in one seal: what is needed to lead from one of them to the root stays small
 
 
@@ -96,31 +98,56 @@ def tree(seal: Seal) -> tuple[list[SealedHead], list[list[bytes]]]:
 def export(path: Path) -> int:
     """Append to the file the seals that it does not have yet, safely on disk, and return how many.
 
-    Raises Conflict if its last seal is not in the database: then one of the two was put back.
+    A last line that a crash left unfinished is written again. Raises Conflict if the last seal is
+    not in the database: then one of the two was put back.
     """
-    with path.open("a") as file:
+    with path.open("ab+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed: nobody else appends the same
         last = 0
-        for told in exported(path):
+        if line := _last_line(file, path):
+            told = _seal_of(line, path)
             last = told["number"]
-        if last:
             known = Seal.objects.filter(number=last).first()
             if not known or as_dict(known) != told:
                 raise Conflict(f"Seal {last} in {path} is not the one in the database.")
         new = list(Seal.objects.filter(number__gt=last).order_by("number"))
-        file.writelines(json.dumps(as_dict(seal)) + "\n" for seal in new)
+        file.writelines(f"{json.dumps(as_dict(seal))}\n".encode() for seal in new)
         file.flush()
         os.fsync(file.fileno())
     return len(new)
 
 
 def exported(path: Path) -> Iterator[dict[str, object]]:
-    """Yield the seals in a file. Raises Conflict at a line that is none."""
-    with path.open() as file:
+    """Return the seals that are in a file now; what is appended while they are read is left out.
+    They raise Conflict at a line that is none."""
+    return _exported(path, path.stat().st_size)
+
+
+def _exported(path: Path, size: int) -> Iterator[dict[str, object]]:
+    with path.open("rb") as file:
         for line in file:
-            try:
-                told = json.loads(line)
-                told["number"] + 0
-            except (ValueError, TypeError, KeyError):
-                raise Conflict(f"{path} has a line that is no seal.") from None
-            yield told
+            size -= len(line)
+            if size < 0:
+                return
+            yield _seal_of(line, path)
+
+
+def _seal_of(line: bytes, path: Path) -> dict[str, object]:
+    try:
+        told = json.loads(line)
+        told["number"] + 0
+    except (ValueError, TypeError, KeyError):
+        raise Conflict(f"{path} has a line that is no seal.") from None
+    return told
+
+
+def _last_line(file: BinaryIO, path: Path) -> bytes:
+    """Return the last whole line, or nothing. What is behind it and looks like the beginning of a
+    seal, as a crash leaves it, is cut off; anything else is somebody else's file."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - LONGEST_LINE))
+    lines, _, unfinished = file.read().rpartition(b"\n")
+    if not unfinished.startswith(FIRST_BYTES[: len(unfinished)]):
+        raise Conflict(f"{path} has a line that is no seal.")
+    file.truncate(size - len(unfinished))
+    return lines.rpartition(b"\n")[2]

@@ -33,17 +33,26 @@ class End(NamedTuple):
 
 @dataclass
 class Verification:
-    """One pass over the audit log. `rows` counts what was read; `progress` is told now and then."""
+    """One pass over the audit log. `rows` counts what was read; `progress` is told now and then.
+
+    `file` has the exported seals. Make the verification before the snapshot that it is to read:
+    what is sealed and exported later is in neither.
+    """
 
     progress: Callable[[str, int], None] = lambda what, rows: None
+    file: Path | None = None
     rows: Counter = field(default_factory=Counter)
 
-    def differences(self, ends: Iterable[End], file: Path | None = None) -> Iterator[str]:
+    def __post_init__(self):
+        self._exported = seals.exported(self.file) if self.file else iter(())
+
+    def differences(self, ends: Iterable[End]) -> Iterator[str]:
         """Yield a sentence for each wrong row, naming it by account and sequence; nothing if all
-        is right. `ends` are those of all accounts, in the order of their keys."""
+        is right. `ends` are those of all accounts, in the order of their keys. Raises
+        seals.Conflict at a line of the file that is no seal."""
         yield from self._chains(ends)
         yield from self._outside_chains()
-        yield from self._seals(file)
+        yield from self._seals()
 
     def differences_of(self, end: End, newest: int) -> Iterator[str]:
         """Yield a sentence for each wrong row among the newest rows of one account's chain, up to
@@ -134,9 +143,8 @@ class Verification:
 
     # --- Seals -----------------------------------------------------------------------------------
 
-    def _seals(self, file: Path | None) -> Iterator[str]:
-        outside = seals.exported(file) if file else iter(())
-        told = next(outside, None)
+    def _seals(self) -> Iterator[str]:
+        told = next(self._exported, None)
         previous, number = FIRST_LINK, 0
         for seal in Seal.objects.order_by("number").iterator():
             number += 1
@@ -148,13 +156,13 @@ class Verification:
             yield from _wrong_with(seal)
             if told and told["number"] <= number:
                 if told != seals.as_dict(seal):
-                    yield f"seal {told['number']} is not the one in {file}"
-                told = next(outside, None)
+                    yield f"seal {told['number']} is not the one in {self.file}"
+                told = next(self._exported, None)
                 self.rows["exported seals"] += 1
             previous = seals.digest(seal)
             self.rows["seals"] += 1
         if told:
-            yield f"seal {told['number']} is in {file} and not in the database"
+            yield f"seal {told['number']} is in {self.file} and not in the database"
 
 
 def _wrong_with(seal: Seal) -> Iterator[str]:

@@ -82,6 +82,34 @@ def test_a_file_of_another_history_is_refused(reena, rahul, file):
     assert Seal.objects.count() == 1
 
 
+def test_a_line_that_a_crash_left_unfinished_is_written_again(reena, rahul, file):
+    call_command("seal", to=file)
+    reena.send(rahul, "1.00")
+    call_command("seal", to=file)
+    whole = file.read_bytes()
+    second = whole.splitlines(keepends=True)[1]
+    for written in (1, 30, len(second) - 1):
+        file.write_bytes(whole[: written - len(second)])
+        call_command("seal", to=file)
+        assert file.read_bytes() == whole
+
+
+@pytest.mark.parametrize("text", ["root:x:0:0", '{"name": 1', "x\n" * 9_999 + "y", "y" * 9_999])
+def test_a_file_of_something_else_is_left_as_it_is(reena, file, text):
+    file.write_text(text)
+    with pytest.raises(CommandError, match="a line that is no seal"):
+        call_command("seal", to=file)
+    assert file.read_text() == text
+
+
+def test_what_is_exported_while_the_file_is_read_is_not_in_it(reena, rahul, file):
+    call_command("seal", to=file)
+    found = seals.exported(file)
+    reena.send(rahul, "1.00")
+    call_command("seal", to=file)
+    assert [one["number"] for one in found] == [1]
+
+
 def test_without_a_file_there_is_no_seal(reena, file, settings):
     with pytest.raises(CommandError, match="AUDIT_SEALS_FILE"):
         call_command("seal")

@@ -43,10 +43,10 @@ class Command(BaseCommand):
         if file and not file.exists():
             raise CommandError(f"There is no file {file}.")
         self._told = time.monotonic()
-        verification, clock = Verification(self._progress), [time.monotonic()]
+        verification, clock = Verification(self._progress, file), [time.monotonic()]
         with snapshot():
             try:
-                wrong = next(self._differences(verification, file, clock), None)
+                wrong = next(self._differences(verification, clock), None)
             except Conflict as conflict:
                 wrong = str(conflict).rstrip(".")
         clock.append(time.monotonic())
@@ -64,10 +64,8 @@ class Command(BaseCommand):
             f"a second), the books {done - log_done:.1f} s."
         )
 
-    def _differences(
-        self, verification: Verification, file: Path | None, clock: list[float]
-    ) -> Iterator[str]:
-        yield from verification.differences(_ends(), file)
+    def _differences(self, verification: Verification, clock: list[float]) -> Iterator[str]:
+        yield from verification.differences(_ends())
         clock.append(time.monotonic())
         yield from Reconciliation(self._progress).differences()
 
