@@ -102,6 +102,17 @@ class _Desk:
         }
         return render(self.request, "check.html", context, status=status)
 
+    def check_name(self, form: PaymentForm) -> HttpResponse | None:
+        """Count a look at whose account that is: before `quote`, whatever was typed. Return the
+        page that says that there were too many, or None."""
+        user = self.request.user
+        try:
+            throttles.take(self.request, throttles.of_quotes(user), throttles.of_names(user))
+        except throttles.TooMany as refused:
+            form.add_error(None, sign_in.try_again_in(refused.seconds))
+            return self.fill_in(form, 429)
+        return None
+
     def quote(self, form: PaymentForm) -> quotes.Quote:
         """What the payment would come to now."""
         name = form.cleaned_data["payee_name"]
@@ -120,6 +131,8 @@ def send(request):
     if not form.is_valid():
         return desk.fill_in(form, 400)
     if "unsure" in request.POST and "confirmed" not in request.POST:
+        if too_many := desk.check_name(form):
+            return too_many
         form.add_error(None, _("Tick the box if you are sure that this is the right account."))
         return desk.check(form, desk.quote(form), 400)
     try:
@@ -151,11 +164,8 @@ def check(request):
         form.add_error("payee_name", _("Type the name of the person or firm that you pay."))
     if form.errors:
         return desk.fill_in(form, 400)
-    try:
-        throttles.take(request, throttles.of_quotes(request.user), throttles.of_names(request.user))
-    except throttles.TooMany as refused:
-        form.add_error(None, sign_in.try_again_in(refused.seconds))
-        return desk.fill_in(form, 429)
+    if too_many := desk.check_name(form):
+        return too_many
     made = desk.quote(form)
     if made.refusal:
         return desk.fill_in(form, _tell(made.refusal, form, desk))

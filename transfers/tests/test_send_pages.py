@@ -83,6 +83,18 @@ def test_who_is_not_sure_of_the_name_has_to_say_so_and_is_not_told_it(reena, rah
     assert confirm(browser, again, confirmed="1").status_code == 303
 
 
+def test_names_are_not_tried_without_end_by_pressing_send(reena, rahul, settings, books):
+    settings.NAME_CHECKS_PER_DAY = 3
+    browser, before = reena.browser, books()
+    page = check(browser, rahul, payee_name="Anita")
+    page.fields.pop("confirmed")
+    tried = [Page(confirm(browser, page, payee_name=name)) for name in ("Asha", "Rahul", "Ravi")]
+    assert [one.status for one in tried] == [400, 400, 429]
+    assert "Rahul" in tried[1].text
+    assert "Try again in" in tried[2].problems[0]
+    assert books() == before
+
+
 def test_a_name_has_to_be_typed_for_somebody_new(reena, rahul, books):
     before = books()
 
