@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from django.db.models import Q
-
 from accounts.models import Account, Customer
 from transfers.models import Payee, Transfer
 
@@ -34,20 +32,20 @@ def recent(customer: Customer, mine: Sequence[Account]) -> list[Account]:
 def known(customer: Customer, **name: str) -> Account | None:
     """Return the account of that name if the customer knows whose it is: it is the customer's own,
     a saved payee's, or was paid before."""
-    return (
-        Account.objects.filter(kind=Account.Kind.CUSTOMER, **name)
-        .filter(
-            Q(customer=customer)
-            | Q(payee__customer=customer)
-            | Q(
-                received__from_account__customer=customer,
-                received__kind=Transfer.Kind.PAYMENT,
-                received__status=Transfer.Status.COMPLETED,
-            )
-        )
-        .select_related("customer")
-        .first()
-    )
+    found = Account.objects.filter(kind=Account.Kind.CUSTOMER, **name).select_related("customer")
+    account = found.first()
+    if account and (
+        account.customer_id == customer.pk
+        or Payee.objects.filter(customer=customer, account=account).exists()
+        or any(_has_paid(mine, account) for mine in customer.accounts.all())
+    ):
+        return account
+    return None
+
+
+def _has_paid(mine: Account, account: Account) -> bool:
+    paid = Transfer.objects.filter(from_account=mine, to_account=account)
+    return paid.filter(kind=Transfer.Kind.PAYMENT, status=Transfer.Status.COMPLETED).exists()
 
 
 def remember(customer: Customer, account: Account) -> None:
