@@ -121,6 +121,15 @@ def test_a_statement_is_streamed_and_its_length_costs_no_statements(
         assert len(streamed()) > len(short)
 
 
+def test_a_statement_is_read_in_pieces_and_has_every_line_once(reena, rahul, monkeypatch):
+    for _ in range(4):
+        reena.send(rahul, "1.00")
+    whole = statement(reena, format="csv").getvalue()
+    monkeypatch.setattr(statements, "CHUNK", 2)
+    assert statement(reena, format="csv").getvalue() == whole
+    assert whole.count(b"Rahul") == 4
+
+
 def test_a_pdf_is_one_in_any_script_and_of_any_length(reena, rahul, days):
     Customer.objects.filter(pk=rahul.customer.pk).update(name="राहुल वर्मा & Søn")
     reena.send(rahul, "1.00", reference="किराया " * 18)
