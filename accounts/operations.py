@@ -147,18 +147,19 @@ def change_daily_limit(account: Account, limit_minor: int, *, reason: str, origi
     )
 
 
-def lower_daily_limit(account: Account, limit_minor: int, *, origin: Origin) -> None:
-    """Set a lower limit, as its owner may at any time. Raises NotLower if it is not below the one
-    that there is under the lock."""
-    transactions.run(partial(_lower_daily_limit, account, limit_minor, origin))
+def lower_daily_limit(account: Account, limit_minor: int, *, reason: str, origin: Origin) -> None:
+    """Set a lower limit, as its owner and staff may at any time, alone. Raises NotLower if it is
+    not below the one that there is under the lock."""
+    transactions.run(partial(_lower_daily_limit, account, limit_minor, reason, origin))
 
 
-def _lower_daily_limit(account: Account, limit_minor: int, origin: Origin) -> None:
+def _lower_daily_limit(account: Account, limit_minor: int, reason: str, origin: Origin) -> None:
     locked = Account.objects.locked([account.pk])[account.pk]
     if limit_minor >= locked.daily_limit_minor:
-        raise NotLower
+        limit = money.display(locked.daily_limit_minor, locked.currency)
+        raise NotLower(f"The daily limit is {limit}: this would not lower it.")
     columns = {"daily_limit_minor": limit_minor}
-    change_locked(locked, Action.LIMIT_CHANGED, columns, reason="Lowered by owner", origin=origin)
+    change_locked(locked, Action.LIMIT_CHANGED, columns, reason=reason, origin=origin)
 
 
 def freeze(account: Account, *, reason: str, origin: Origin) -> None:

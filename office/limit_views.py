@@ -100,7 +100,10 @@ def change_limit(request, id):
 def _lower(request, form: LimitForm) -> HttpResponse:
     try:
         operations.lower_daily_limit(
-            form.account, form.cleaned_data["limit"], origin=Origin.of(request)
+            form.account,
+            form.cleaned_data["limit"],
+            reason="Lowered by owner",
+            origin=Origin.of(request),
         )
     except operations.NotLower:
         form.add_error("limit", _("The bank has changed the limit meanwhile. Look at it first."))

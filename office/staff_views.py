@@ -28,7 +28,7 @@ class ChangeLimit(AccountOperation):
         "A lower limit holds at once, a higher one when somebody else has approved it. What was "
         "already sent today stays counted."
     )
-    refusals = (*AccountOperation.refusals, approvals.NotPossible)
+    refusals = (*AccountOperation.refusals, approvals.NotPossible, operations.NotLower)
 
     def get_form_kwargs(self):
         """Return the form's arguments with the account."""
@@ -40,7 +40,7 @@ class ChangeLimit(AccountOperation):
         if limit_minor > self.subject.daily_limit_minor:
             approvals.ask_for_limit(self.subject, limit_minor, **why)
             return NOW_WAITS
-        operations.change_daily_limit(self.subject, limit_minor, **why)
+        operations.lower_daily_limit(self.subject, limit_minor, **why)
         return f"The daily limit is now {money.display(limit_minor, self.subject.currency)}."
 
 

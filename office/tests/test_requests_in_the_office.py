@@ -59,18 +59,34 @@ def test_a_limit_changed_while_a_transfer_runs_keeps_the_new_balance(
     manager, reena, rahul, monkeypatch
 ):
     """The transfer comes after the view has read the account and before the limit is written."""
-    change = operations.change_daily_limit
+    change = operations.lower_daily_limit
 
     def transfer_first(*args, **kwargs):
         assert reena.send(rahul, "25.00").status_code == 201
         change(*args, **kwargs)
 
-    monkeypatch.setattr(operations, "change_daily_limit", transfer_first)
+    monkeypatch.setattr(operations, "lower_daily_limit", transfer_first)
     fill_in(manager, limit_page(reena), daily_limit="50", reason="r")
 
     account = Account.objects.get(pk=reena.account.pk)
     assert (account.balance_minor, account.daily_limit_minor) == (497_500, 5_000)
     assert rahul.balance() == 302_500
+
+
+def test_nobody_alone_raises_a_limit_that_its_owner_lowers_meanwhile(
+    teller, reena, monkeypatch, audited
+):
+    lower = operations.lower_daily_limit
+
+    def after_the_owner(account, limit_minor, **why):
+        lower(account, 10_000, reason="Lowered by owner", origin=reena.origin)
+        lower(account, limit_minor, **why)
+
+    monkeypatch.setattr(operations, "lower_daily_limit", after_the_owner)
+    page = fill_in(teller, limit_page(reena), daily_limit="500", reason="r")
+    assert errors(page) == {"__all__": ["The daily limit is ₹100.00: this would not lower it."]}
+    assert limit_of(reena) == 10_000
+    assert len(audited(Action.LIMIT_CHANGED)) == 1
 
 
 def test_a_limit_may_be_zero(manager, reena):
