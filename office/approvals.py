@@ -130,16 +130,18 @@ def _ask_locked(wish: ApprovalRequest, concerned: list[int], origin: Origin) -> 
     account = Account.objects.locked(concerned)[wish.account_id]
     earlier = ApprovalRequest.objects.filter(slot=wish.slot).first()
     if earlier and earlier.status == Status.PENDING and earlier.expires_at <= timezone.now():
-        _close(earlier, account, Status.EXPIRED, origin)
-        earlier = None
-    if earlier:
-        if _is_same(earlier, wish):  # a second click, or our COMMIT arrived and its reply did not
-            return earlier
-        raise NotPossible(
-            "This page was sent before, with something else: look at the inbox first."
-            if wish.moves_money
-            else "Such a request is waiting for its decision already."
-        )
+        earlier = _close(earlier, account, Status.EXPIRED, origin)
+    if earlier and earlier.slot:  # money keeps its slot for good
+        if not _is_same(earlier, wish):
+            raise NotPossible(
+                "This page was sent before, with something else: look at the inbox first."
+                if wish.moves_money
+                else "Such a request is waiting for its decision already."
+            )
+        if earlier.status != Status.PENDING:
+            was = earlier.get_status_display().lower()
+            raise NotPossible(f"This page was sent before; {was}. Open it anew to ask again.")
+        return earlier  # a second click, or our COMMIT arrived and its reply did not
     if wish.kind != Kind.RAISE_LIMIT and _owns_one_of(concerned, origin.actor_id):
         raise NotPossible("Nobody serves an account of their own.")
     if why_not := effects.obstacle(wish, account):

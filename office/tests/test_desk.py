@@ -47,6 +47,30 @@ def test_cash_above_the_threshold_moves_when_a_second_person_approves_it(
     assert row.details["reason"] == REASON
 
 
+@pytest.mark.parametrize(
+    ("hours", "problem"),
+    [
+        (0, "approved and done"),
+        (100, "expired"),
+    ],
+)
+def test_a_cash_page_sent_again_after_the_end_asks_nothing_and_says_so(
+    hours, problem, teller, manager, make_customer, books, clock
+):
+    rich = make_customer("rich", balance=5_500_000)
+    wish = {"amount": "50000.01", "reference": "Car", "key": "a" * 32}
+    fill_in(teller, page("deposit", rich), **wish)
+    if hours:
+        clock(hours * 3600)
+    else:
+        approve(manager)
+    before = books()
+    again = fill_in(teller, page("deposit", rich), **wish)
+    said = f"This page was sent before; {problem}. Open it anew to ask again."
+    assert errors(again) == {"__all__": [said]}
+    assert (books(), ApprovalRequest.objects.count()) == (before, 1)
+
+
 def test_cash_up_to_the_threshold_needs_nobody_else(teller, reena):
     fill_in(teller, page("deposit", reena), amount="50000.00")
     assert reena.balance() == 5_500_000
