@@ -1,5 +1,7 @@
 """Is the process alive, and can it serve?"""
 
+import threading
+
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
@@ -23,9 +25,21 @@ def readyz(request: HttpRequest) -> JsonResponse:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        if not _is_migrated():
             return problems.busy(request)
     except DatabaseError:
         return problems.busy(request)
     return JsonResponse({"status": "ready"})
+
+
+def _is_migrated() -> bool:
+    """Return whether every migration of this code has run. To find out costs as much as a hundred
+    calls, so it is asked until it is so, and then never again by this process."""
+    if not _migrated.is_set():
+        executor = MigrationExecutor(connection)
+        if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            _migrated.set()
+    return _migrated.is_set()
+
+
+_migrated = threading.Event()

@@ -1,5 +1,7 @@
 """What a load balancer asks: is the process alive, and can it serve?"""
 
+import threading
+
 import pytest
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
@@ -46,9 +48,16 @@ def test_with_a_migration_missing_the_server_is_not_ready(stranger, db, monkeypa
     monkeypatch.setattr(
         "smartbank.health.MigrationExecutor.migration_plan", lambda self, targets: plan
     )
+    monkeypatch.setattr("smartbank.health._migrated", threading.Event())
     response = stranger.get("/readyz")
     assert response.status_code == 503
     assert response.json().items() >= BUSY.items()
+
+
+def test_once_all_has_migrated_that_is_not_asked_again(stranger, db, django_assert_num_queries):
+    stranger.get("/readyz")
+    with django_assert_num_queries(1):
+        assert stranger.get("/readyz").status_code == 200
 
 
 def test_asking_for_health_needs_no_database_query(stranger, db, django_assert_num_queries):
