@@ -46,6 +46,14 @@ def test_it_pays_every_line(file, reena, rahul):
     ]
 
 
+def test_a_line_break_within_quotes_is_not_taken_out_and_so_refused(file, reena, books):
+    path = file("1.00")
+    path.write_text(path.read_text().replace("Wage 0", '"Wage\n0"'))
+    before = books()
+    assert "reference" in pay(path)[1]
+    assert books() == before
+
+
 def test_the_same_file_again_pays_nobody_twice(file, reena):
     path = file("1.00", "1.00")
     pay(path)

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import sys
 from collections import Counter
 from pathlib import Path
@@ -83,7 +84,7 @@ def _items(file: Path) -> list[dict]:
         text = content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"Cannot read {file}: {error}") from None
-    reader = csv.DictReader(text.splitlines(), restkey="?")
+    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="?")
     columns = set(reader.fieldnames or [])
     if not NEEDED <= columns <= set(COLUMNS) or len(columns) < len(reader.fieldnames):
         raise CommandError(f"The first line must name columns, each once, of {', '.join(COLUMNS)}.")
