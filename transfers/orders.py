@@ -74,7 +74,8 @@ class Refusal:
     code: str
     details: dict = field(default_factory=dict)
 
-    # These are about the order itself and leave no transfer behind, only an audit row.
+    # These are about the order itself and leave no transfer behind, only an audit row; a key that
+    # is used for something else leaves nothing, as no replay does.
     NOT_RECORDED = frozenset(
         {
             "account_not_found",
