@@ -10,6 +10,7 @@ import datetime as dt
 import hashlib
 import hmac
 import http.client
+import logging
 import random
 from collections.abc import Iterator
 from functools import partial
@@ -21,6 +22,8 @@ from accounts import transactions
 from audit.operations import Origin
 from transfers import claims, webhook_targets, webhooks
 from transfers.models import WebhookDelivery, WebhookEndpoint
+
+logger = logging.getLogger("smartbank.webhooks")
 
 CLAIM_SECONDS = 3 * webhook_targets.SECONDS
 GONE = 410  # the receiver's word for "never again"
@@ -106,6 +109,9 @@ def _send(delivery: WebhookDelivery) -> tuple[int, str]:
     except webhook_targets.TargetRefused as refused:
         return 0, str(refused)
     except (OSError, http.client.HTTPException) as error:
+        return 0, type(error).__name__
+    except Exception as error:  # whatever it is: one message must not end all others
+        logger.exception("a webhook could not be sent")
         return 0, type(error).__name__
 
 

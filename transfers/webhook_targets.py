@@ -71,6 +71,7 @@ def _split(url: str) -> SplitResult:
     try:
         target = urlsplit(url)
         port = target.port
+        (target.hostname or "").encode("idna")  # as a look-up does: no empty label, none over 63
     except ValueError:
         raise TargetRefused("This is not an address.") from None
     if not url.isascii() or not url.isprintable() or " " in url or not target.hostname:

@@ -228,6 +228,36 @@ def test_a_receiver_that_is_away_holds_up_no_other(reena, rahul, receiver):
     assert WebhookDelivery.objects.get(state="WAITING").last_answer == "ConnectionRefusedError"
 
 
+def test_an_address_that_cannot_be_looked_up_holds_up_no_other(reena, rahul, receiver):
+    listen(reena, receiver)
+    WebhookEndpoint.objects.update(url=f"https://{'a' * 64}.com/")  # stored when it was accepted
+    listen(rahul, receiver)
+    reena.send(rahul, "25.00")
+    dispatch()
+    assert receiver.events == ["transfer.received"]
+    waiting = WebhookDelivery.objects.get(state="WAITING")
+    assert (waiting.attempts, waiting.last_answer) == (1, "This is not an address.")
+
+
+def test_what_nobody_foresaw_is_a_failed_attempt_of_one_message(
+    reena, rahul, receiver, monkeypatch
+):
+    listen(reena, receiver)
+    listen(rahul, receiver)
+    reena.send(rahul, "25.00")
+    post, failures = webhook_targets.post, iter([RuntimeError("a surprise")])
+
+    def fail_once(*message):
+        for failure in failures:
+            raise failure
+        return post(*message)
+
+    monkeypatch.setattr(webhook_targets, "post", fail_once)
+    dispatch()
+    assert len(receiver.messages) == 1
+    assert WebhookDelivery.objects.get(state="WAITING").last_answer == "RuntimeError"
+
+
 def test_after_three_days_it_is_given_up_and_can_be_asked_for_again(reena, rahul, receiver, clock):
     made = listen(reena, receiver)
     reena.send(rahul, "25.00")
@@ -283,6 +313,7 @@ FORBIDDEN = [
     *("https://[::1]/", "https://[fe80::1]/", "https://[fd00::1]/", "https://0.0.0.0/"),
     *("https://[::ffff:127.0.0.1]/", "https://[64:ff9b::7f00:1]/", "https://[2002:7f00:1::]/"),
     *("https://224.0.0.1/", "https://100.64.0.1/", "https://bücher.example/"),
+    *(f"https://{'a' * 64}.com/", "https://a..b/", "https://.example.com/"),
 ]
 
 
