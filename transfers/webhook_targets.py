@@ -8,11 +8,13 @@ import http.client
 import ipaddress
 import socket
 import ssl
+import threading
+from contextlib import suppress
 from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 
-SECONDS = 10
+SECONDS = 10  # for a whole call: finding the host, sending, and the answer's status and headers
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -32,19 +34,24 @@ def check(url: str) -> None:
 
 
 def post(url: str, body: bytes, headers: dict[str, str]) -> int:
-    """POST the body and return the status of the answer. Raises TargetRefused, or OSError or
-    HTTPException if there is none."""
+    """POST the body and return the status of the answer, whose own body is not read. Raises
+    TargetRefused, or OSError or HTTPException if there is none within SECONDS."""
     target = _split(url)
     port = target.port or (443 if target.scheme == "https" else 80)
     connection = _Pinned(target.hostname, port, timeout=SECONDS)
-    connection.address = _resolve(target, port)
     connection.tls = target.scheme == "https"
     path = (target.path or "/") + (f"?{target.query}" if target.query else "")
+    deadline = threading.Timer(SECONDS, connection.end)
+    deadline.start()
     try:
+        connection.address = _resolve(target, port)
         connection.request("POST", path, body, headers)
         return connection.getresponse().status
     finally:
+        deadline.cancel()
         connection.close()
+        if connection.is_over:
+            raise TimeoutError  # whatever was read until then is no answer
 
 
 def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
@@ -58,13 +65,32 @@ def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
 
 
 class _Pinned(http.client.HTTPConnection):
-    """A connection to an address that was checked, under the host's name."""
+    """A connection to an address that was checked, under the host's name.
+
+    Its timeout is for each read alone, and a receiver could go on for hours with a byte now and
+    then, or with one `100 Continue` after the other; `end` puts an end to all of it.
+    """
+
+    is_over = False
 
     def connect(self):
         self.sock = socket.create_connection(self.address, self.timeout)
         if self.tls:
             context = ssl.create_default_context()
-            self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
+            self.sock = context.wrap_socket(
+                self.sock, server_hostname=self.host, do_handshake_on_connect=False
+            )
+        if self.is_over:  # too early for `end` to find the socket
+            raise TimeoutError
+        if self.tls:
+            self.sock.do_handshake()
+
+    def end(self) -> None:
+        """Let nothing more be read or sent, in whatever thread that is tried."""
+        self.is_over = True
+        if sock := self.sock:
+            with suppress(OSError):  # it may be closed already
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def _split(url: str) -> SplitResult:

@@ -4,6 +4,8 @@ import ipaddress
 import json
 import re
 import socket
+import threading
+from contextlib import suppress
 
 import pytest
 from django.core.management import call_command
@@ -256,6 +258,41 @@ def test_what_nobody_foresaw_is_a_failed_attempt_of_one_message(
     dispatch()
     assert len(receiver.messages) == 1
     assert WebhookDelivery.objects.get(state="WAITING").last_answer == "RuntimeError"
+
+
+def byte_by_byte(answer: bytes) -> list[bytes]:
+    return [bytes([one]) for one in answer]
+
+
+SLOW_ANSWERS = {
+    "a byte now and then": ("http", byte_by_byte(b"HTTP/1.1 200 OK\r\nX-Slow: yes\r\n")),
+    "one interim answer after the other": ("http", [b"HTTP/1.1 100 Continue\r\n\r\n"] * 30),
+    "a handshake without end": ("https", byte_by_byte(b"\x16\x03\x03\x10\x00" + b"\x02" * 25)),
+}
+
+
+@pytest.mark.parametrize(("scheme", "parts"), SLOW_ANSWERS.values(), ids=SLOW_ANSWERS)
+def test_an_answer_that_takes_its_time_is_none(scheme, parts, settings, monkeypatch):
+    settings.WEBHOOK_PRIVATE_HOSTS = ["localhost"]
+    monkeypatch.setattr(webhook_targets, "SECONDS", 0.5)
+    hung_up = threading.Event()
+
+    def answer_slowly():
+        receiver, _ = listener.accept()
+        with receiver, suppress(OSError):
+            for part in parts:
+                hung_up.wait(0.1)
+                receiver.sendall(part)
+            receiver.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer_slowly)
+        thread.start()
+        url = f"{scheme}://localhost:{listener.getsockname()[1]}/"
+        with pytest.raises(TimeoutError):
+            webhook_targets.post(url, b"{}", {})
+        hung_up.set()
+        thread.join()
 
 
 def test_after_three_days_it_is_given_up_and_can_be_asked_for_again(reena, rahul, receiver, clock):
