@@ -85,13 +85,14 @@ def open_account(
         raise ValueError(f"{currency} is not a currency.")
 
     def work() -> Account:
+        owner = Customer.objects.select_for_update().get(pk=customer.pk)
         account = Account.objects.create(
             number=number or numbers.new(),
             customer=customer,
             name=name,
             currency=currency,
             daily_limit_minor=daily_limit_minor,
-            has_webhooks=customer.accounts.filter(has_webhooks=True).exists(),
+            has_webhooks=owner.webhooks.filter(disabled_at=None).exists(),
         )
         write(
             account,

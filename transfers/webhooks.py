@@ -36,7 +36,7 @@ def create(customer: Customer, url: str, events: list[str], *, origin: Origin) -
 
 
 def _create(customer, url, events, origin) -> WebhookEndpoint:
-    _locked_accounts(customer)
+    _lock(customer)
     active = customer.webhooks.filter(disabled_at=None)
     if active.count() >= WebhookEndpoint.MOST:
         raise TooManyEndpoints(f"At most {WebhookEndpoint.MOST} endpoints.")
@@ -58,7 +58,7 @@ def disable(endpoint: WebhookEndpoint, *, reason: str = "", origin: Origin) -> b
 
 
 def _disable(endpoint, reason, origin) -> bool:
-    _locked_accounts(endpoint.customer)
+    _lock(endpoint.customer)
     active = WebhookEndpoint.objects.filter(customer=endpoint.customer, disabled_at=None)
     if not active.filter(pk=endpoint.pk).update(disabled_at=timezone.now()):
         return False
@@ -100,9 +100,10 @@ def _replay(endpoint, since, origin) -> int:
     return count
 
 
-def _locked_accounts(customer: Customer) -> None:
-    """Lock the customer's accounts, so that no event is written while who listens changes."""
+def _lock(customer: Customer) -> None:
+    """Let no event of the customer be written, and no account opened, while who listens changes."""
     Account.objects.locked(customer.accounts.values_list("pk", flat=True))
+    Customer.objects.select_for_update().get(pk=customer.pk)  # as opening an account does
 
 
 def _record(endpoint: WebhookEndpoint, change: str, origin: Origin, **details) -> None:

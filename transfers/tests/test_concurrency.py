@@ -9,8 +9,9 @@ from django.core.management import call_command
 from django.db import connection
 
 from accounts import operations as accounts
-from accounts.models import AccountDailyUsage
+from accounts.models import Account, AccountDailyUsage
 from conftest import Api
+from transfers import webhooks
 from transfers.models import LedgerEntry, Transfer
 
 pytestmark = [pytest.mark.row_locks, pytest.mark.django_db(transaction=True)]
@@ -142,3 +143,30 @@ def test_fifty_racing_receipts_are_one_receipt(reena, rahul, audited):
     )
     assert Counter(answers) == {200: 25, 409: 25}
     assert len(audited("receipt.confirmed") + audited("receipt.disputed")) == 1
+
+
+def test_an_account_opened_while_its_customer_begins_to_listen_is_listened_to(
+    reena, teller, monkeypatch
+):
+    """The endpoint is asked for after the account was told whether there is any."""
+    save, asked = Account.save, []
+
+    def listen():
+        webhooks.create(
+            reena.customer, "https://hooks.example.com/", ["limit.changed"], origin=reena.origin
+        )
+        connection.close()
+
+    def save_later(account, **options):
+        asked.append(threading.Thread(target=listen))
+        asked[0].start()
+        asked[0].join(timeout=0.5)  # in vain, as it has to wait for the account
+        save(account, **options)
+
+    monkeypatch.setattr(Account, "save", save_later)
+    opened = accounts.open_account(
+        reena.customer, name="Travel", currency="INR", daily_limit_minor=1, origin=teller.origin
+    )
+    asked[0].join()
+    opened.refresh_from_db()
+    assert opened.has_webhooks

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts import operations, tokens
 from accounts.models import Account
-from conftest import Api
+from conftest import PASSWORD, Api
 from smartbank.bootstrap import ROOT
 from transfers import cash, delivery, webhook_targets, webhooks
 from transfers.models import WebhookDelivery, WebhookEndpoint
@@ -134,6 +134,19 @@ def test_an_account_opened_later_is_listened_to_as_well(reena, teller, receiver)
         origin=teller.origin,
     )
     cash.deposit(new, 100, reference="Cash", key="k" * 32, origin=teller.origin)
+    dispatch()
+    assert receiver.events == ["transfer.received"]
+
+
+def test_the_first_account_of_somebody_who_listens_already_is_listened_to(teller, receiver):
+    newcomer = operations.open_customer(
+        username="kiran", password=PASSWORD, name="Kiran Das", origin=teller.origin
+    )
+    webhooks.create(newcomer, receiver.url, ["transfer.received"], origin=teller.origin)
+    first = operations.open_account(
+        newcomer, name="Savings", currency="INR", daily_limit_minor=1, origin=teller.origin
+    )
+    cash.deposit(first, 100, reference="Cash", key="k" * 32, origin=teller.origin)
     dispatch()
     assert receiver.events == ["transfer.received"]
 
