@@ -86,7 +86,7 @@ def insert(rows: Sequence[models.Model]) -> None:
             f"{_insert(model)} {places}{' RETURNING id' if returns_keys else ''}", values
         )
         keys = cursor.fetchall() if returns_keys else []
-    for row, (key,) in zip(rows, keys, strict=False):
+    for row, (key,) in zip(rows, keys, strict=returns_keys):
         row.pk = key
     for row in rows:
         row._state.adding, row._state.db = False, database.alias

@@ -239,8 +239,8 @@ class _Book:
             entries = Counter(entry.account_id for entry in self.entries)
             still = dict.fromkeys(ends, 0)
             changes += [
-                ("balance_minor = balance_minor + {}", still | self.moved),
-                ("entry_sequence = entry_sequence + {}", still | entries),
+                ("balance_minor = balance_minor + {}", {**still, **self.moved}),
+                ("entry_sequence = entry_sequence + {}", {**still, **entries}),
             ]
         touched = _update("accounts", "PRIMARY", "id", changes)
         if touched != len(ends):  # not an assert: python -O must not drop it
