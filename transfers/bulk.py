@@ -5,9 +5,13 @@ audit. They go through `operations.post` in chunks, in their order, so that the 
 only briefly and other payments get in between.
 """
 
+import math
+import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
+
+from django.db import InterfaceError, OperationalError
 
 from accounts import money, transactions
 from audit.models import Action
@@ -25,25 +29,36 @@ CHUNK = 100
 Result = Outcome | money.InvalidAmount | transactions.Busy
 
 
-def pay(user, wishes: Sequence[Payment], *, origin: Origin) -> Iterator[Result]:
+def pay(
+    user, wishes: Sequence[Payment], *, origin: Origin, seconds: float = math.inf
+) -> Iterator[Result]:
     """Carry out the payments in turn, for the customer who signs in as `user`, and yield what
     became of each as soon as its chunk is committed.
 
-    If the database comes to no verdict on a chunk, that and the rest are Busy: what was carried
-    out stays, and paying the same under the same keys again completes it.
+    If the database comes to no verdict on a chunk, or none was begun within so many seconds, that
+    and the rest are Busy: what was carried out stays, and paying the same under the same keys again
+    completes it.
     """
+    until = time.monotonic() + seconds
     rest = iter(wishes)
     while chunk := list(islice(rest, CHUNK)):
-        results = _orders(user, chunk, origin)
-        orders = [one for one in results if isinstance(one, Order)]
         try:
-            outcomes = iter(operations.post(orders))
-        except transactions.Busy as busy:
-            yield from [one if isinstance(one, money.InvalidAmount) else busy for one in results]
-            yield from [busy for _ in rest]
+            if time.monotonic() > until:
+                raise transactions.Busy
+            results = _post(user, chunk, origin, min(until, transactions.patience_ends()))
+        except (transactions.Busy, OperationalError, InterfaceError) as error:
+            busy = transactions.Busy()
+            busy.__cause__ = error
+            yield from [busy for _ in (*chunk, *rest)]
             return
-        for one in results:
-            yield next(outcomes) if isinstance(one, Order) else one
+        yield from results
+
+
+def _post(user, chunk: list[Payment], origin: Origin, until: float) -> list[Result]:
+    results = _orders(user, chunk, origin)
+    orders = [one for one in results if isinstance(one, Order)]
+    outcomes = iter(operations.post(orders, until=until))
+    return [next(outcomes) if isinstance(one, Order) else one for one in results]
 
 
 class TooManyAccounts(Exception):

@@ -16,6 +16,8 @@ from transfers.orders import Order, Outcome, Refusal
 from transfers.payments import Payment
 from transfers.serializers import BulkSerializer, as_first_answered, is_owner, transfer_body
 
+SECONDS = 30  # after that no chunk is begun, so that an answer comes before callers give up
+
 
 class BulkViewSet(viewsets.ViewSet):
     """`/transfers/bulk`."""
@@ -30,12 +32,16 @@ class BulkViewSet(viewsets.ViewSet):
         carry_out = self._all_or_none if members["atomic"] else self._each
         results = carry_out(request, wishes)
         self._load_receivers_view(request.user, results)
-        return Response({"results": [self._told(request, one) for one in results]})
+        told = {}  # by identity: one trouble of the database is one line in the log
+        for one in results:
+            if id(one) not in told:
+                told[id(one)] = self._told(request, one)
+        return Response({"results": [told[id(one)] for one in results]})
 
     def _each(self, request, wishes: list) -> list:
         """Return what became of each; what is no payment stands there as what is wrong with it."""
         good = [one for one in wishes if isinstance(one, Payment)]
-        results = bulk.pay(request.user, good, origin=Origin.of(request))
+        results = bulk.pay(request.user, good, origin=Origin.of(request), seconds=SECONDS)
         return [next(results) if isinstance(one, Payment) else one for one in wishes]
 
     def _all_or_none(self, request, wishes: list) -> list[Outcome]:

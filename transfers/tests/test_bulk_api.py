@@ -1,6 +1,7 @@
 """`POST /transfers/bulk`: many payments in one call, each as it would be alone, or all or none."""
 
 import json
+from unittest.mock import Mock
 
 import pytest
 from django.conf import settings
@@ -10,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts import operations, transactions
 from accounts.models import AccountQuerySet
-from transfers import bulk
+from transfers import bulk, bulk_api, payments
 from transfers.models import Transfer
 
 pytestmark = pytest.mark.django_db
@@ -254,3 +255,24 @@ def test_when_the_database_gives_up_what_was_paid_stays_and_a_repetition_complet
     assert codes(send(transfers)) == [201] * 6
     assert reena.balance() == 499_400
     call_command("reconcile")
+
+
+def test_what_is_not_begun_in_time_is_busy_and_is_logged_once(
+    send, item, reena, books, monkeypatch, caplog
+):
+    before = books()
+    monkeypatch.setattr(bulk_api, "SECONDS", -1)
+    transfers = [item("1.00", f"key {number}") for number in range(3)]
+    assert codes(send(transfers)) == [(503, "busy")] * 3
+    assert books() == before
+    assert len([one for one in caplog.records if one.levelname == "ERROR"]) == 1
+    monkeypatch.undo()
+    assert codes(send(transfers)) == [201] * 3
+
+
+def test_a_database_that_is_away_leaves_the_rest_busy(send, item, reena, books, monkeypatch):
+    before = books()
+    with monkeypatch.context() as patch:
+        patch.setattr(payments, "accounts_of", Mock(side_effect=OperationalError(2002, "away")))
+        assert codes(send([item("1.00", "a"), item("1.00", "b")])) == [(503, "busy")] * 2
+    assert books() == before
