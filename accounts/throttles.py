@@ -82,6 +82,11 @@ def of_names(user) -> Limit:
     return Limit("names", settings.NAME_CHECKS_PER_DAY, 24 * 3600, str(user.pk))
 
 
+def of_replays(user) -> Limit:
+    """Return the limit on asking for webhooks again, which others wait behind."""
+    return Limit("replays", settings.REPLAYS_PER_HOUR, 3600, str(user.pk))
+
+
 def of_recovery(ip: str | None) -> Limit:
     """Return the limit on asking for mails with a link to a new password."""
     return Limit("recovery", settings.RECOVERY_MAILS_PER_HOUR, 3600, network(ip))

@@ -98,6 +98,7 @@ WEBHOOK_PRIVATE_HOSTS = env.list(
     "WEBHOOK_PRIVATE_HOSTS", cast=str.strip, default=["localhost"] if DEBUG else []
 )
 WEBHOOKS_KEPT_DAYS = env.int("WEBHOOKS_KEPT_DAYS", default=30)
+REPLAYS_PER_HOUR = env.int("REPLAYS_PER_HOUR", default=60)
 RECOVERY_MAILS_PER_HOUR = env.int("RECOVERY_MAILS_PER_HOUR", default=10)
 NAME_CHECKS_PER_DAY = env.int("NAME_CHECKS_PER_DAY", default=300)
 QUOTES_PER_MINUTE = env.int("QUOTES_PER_MINUTE", default=100)

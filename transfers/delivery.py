@@ -81,7 +81,8 @@ def _claim() -> WebhookDelivery | None:
     earlier = waiting.filter(
         endpoint=OuterRef("endpoint"), account_id=OuterRef("account_id"), pk__lt=OuterRef("pk")
     )
-    found = claims.claim(waiting, waiting.filter(~Exists(earlier)), CLAIM_SECONDS)
+    next_ones = waiting.filter(~Exists(earlier), endpoint__disabled_at=None)
+    found = claims.claim(waiting, next_ones, CLAIM_SECONDS)
     if found:
         endpoints = WebhookEndpoint.objects.select_related("customer")
         found.endpoint = endpoints.get(pk=found.endpoint_id)

@@ -15,10 +15,15 @@ from transfers import webhook_targets
 from transfers.models import WebhookDelivery, WebhookEndpoint
 
 OLD_SECRET_HOURS = 24
+MOST_REPLAYED = 1_000
 
 
 class TooManyEndpoints(Exception):
     """The customer has as many endpoints as one may have."""
+
+
+class Disabled(Exception):
+    """The endpoint is told nothing any more."""
 
 
 def new_secret() -> str:
@@ -85,15 +90,19 @@ def _rotate_secret(endpoint, origin) -> str:
 
 
 def replay(endpoint: WebhookEndpoint, since: dt.datetime, *, origin: Origin) -> int:
-    """Send again, under their old ids and in order, what was delivered or given up since then;
-    return how many."""
+    """Send again, under their old ids and in order, the first MOST_REPLAYED messages that were
+    delivered or given up since then; return how many. Raises Disabled."""
     return transactions.run(partial(_replay, endpoint, since, origin))
 
 
 def _replay(endpoint, since, origin) -> int:
+    _lock(endpoint.customer)
+    if WebhookEndpoint.objects.get(pk=endpoint.pk).disabled_at:
+        raise Disabled
     waiting = WebhookDelivery.State.WAITING
     again = endpoint.deliveries.filter(created_at__gte=since).exclude(state=waiting)
-    count = again.update(
+    first = list(again.order_by("pk").values_list("pk", flat=True)[:MOST_REPLAYED])
+    count = endpoint.deliveries.filter(pk__in=first).update(
         state=waiting, attempts=0, next_attempt_at=timezone.now(), delivered_at=None
     )
     _record(endpoint, "replayed", origin, count=count)

@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404
 from rest_framework import exceptions, viewsets
 from rest_framework.response import Response
 
+from accounts import throttles
 from accounts.models import Customer, Scope
 from accounts.pagination import KeysetPagination
 from accounts.serializers import (
@@ -97,10 +98,13 @@ class WebhookViewSet(viewsets.GenericViewSet):
     def replay(self, request, id):
         """Send again what was sent since a moment."""
         endpoint = _endpoint(request, id)
-        if endpoint.disabled_at:
-            raise Http404
         since = read_body(request, ReplaySerializer)["since"]
-        return Response({"count": webhooks.replay(endpoint, since, origin=Origin.of(request))})
+        throttles.take(request, throttles.of_replays(request.user))
+        try:
+            count = webhooks.replay(endpoint, since, origin=Origin.of(request))
+        except webhooks.Disabled:
+            raise Http404 from None
+        return Response({"count": count})
 
 
 class DeliveryViewSet(viewsets.GenericViewSet):

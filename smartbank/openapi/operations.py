@@ -255,7 +255,9 @@ OPERATIONS = {
     ("POST", "/webhooks/{id}/replay"): Operation(
         tag=WEBHOOKS,
         name="replayWebhook",
-        summary="Ask for all messages since a moment again, under their old ids",
+        summary="Ask for messages since a moment again, under their old ids",
+        description="The first 1,000 since then; `count` says how many they are. Ask again "
+        "for the next, 60 times an hour.",
         body="Replay",
         answer="Replayed",
     ),

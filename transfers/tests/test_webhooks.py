@@ -467,6 +467,45 @@ def test_deleting_an_endpoint_ends_it_for_good(reena, rahul, receiver):
     assert again.status_code == 404
 
 
+def test_a_replay_that_comes_after_the_end_sends_nothing(reena, rahul, receiver):
+    listen(reena, receiver)
+    reena.send(rahul, "1.00")
+    looked_up = WebhookEndpoint.objects.select_related("customer").get()
+    webhooks.disable(WebhookEndpoint.objects.get(), origin=reena.origin)
+    with pytest.raises(webhooks.Disabled):
+        webhooks.replay(looked_up, looked_up.created_at, origin=reena.origin)
+    assert WebhookDelivery.objects.get().state == "FAILED"
+
+
+def test_what_still_waits_for_a_disabled_endpoint_is_not_sent(reena, rahul, receiver):
+    listen(reena, receiver)
+    reena.send(rahul, "1.00")
+    WebhookEndpoint.objects.update(disabled_at=timezone.now())
+    dispatch()
+    assert receiver.messages == []
+
+
+def test_a_replay_sends_so_many_messages_at_most_the_first_ones_first(
+    reena, rahul, receiver, monkeypatch
+):
+    monkeypatch.setattr(webhooks, "MOST_REPLAYED", 2)
+    made = listen(reena, receiver)["id"]
+    for _ in range(3):
+        reena.send(rahul, "1.00")
+    dispatch()
+    again = reena.api.post(f"/webhooks/{made}/replay", {"since": "2026-01-01T00:00:00Z"})
+    assert again.json() == {"count": 2}
+    dispatch()
+    assert receiver.ids[3:] == receiver.ids[:2]
+
+
+def test_replays_are_throttled(reena, receiver, settings):
+    settings.REPLAYS_PER_HOUR = 1
+    replay = f"/webhooks/{listen(reena, receiver)['id']}/replay"
+    since = {"since": "2026-01-01T00:00:00Z"}
+    assert [reena.api.post(replay, since).status_code for _ in range(2)] == [200, 429]
+
+
 def test_the_deliveries_tell_what_became_of_each_message(reena, rahul, receiver):
     made = listen(reena, receiver)["id"]
     reena.send(rahul, "1.00")
