@@ -12,13 +12,10 @@ from accounts import tokens, transactions
 from accounts.models import Account, ApiToken, BrowserSession, Customer
 from audit.models import Action
 from audit.operations import Origin, record
+from office.disputes import NotPossible
 from transfers.models import Payee, WebhookDelivery, WebhookEndpoint
 
 ERASED = "Erased"
-
-
-class NotPossible(Exception):
-    """The customer cannot be forgotten yet; the message says why."""
 
 
 def erase(customer: Customer, *, reason: str, origin: Origin) -> None:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import money, operations, sign_in, throttles
-from accounts.models import Customer
+from accounts.models import Account, Customer
 from accounts.today import AccountToday, accounts_today
 from accounts.views import for_customers
 from audit.operations import Origin
@@ -19,6 +19,8 @@ from office import approvals
 from office.models import ApprovalRequest
 from transfers.forms import tidy_amount
 from transfers.history_views import own_account
+
+KIND = ApprovalRequest.Kind.RAISE_LIMIT
 
 
 class LimitForm(forms.Form):
@@ -66,7 +68,7 @@ def limits(request):
     accounts = accounts_today(Customer.of(request.user))
     waiting = ApprovalRequest.objects.filter(
         account__in=[one.account for one in accounts],
-        kind=ApprovalRequest.Kind.RAISE_LIMIT,
+        kind=KIND,
         status=ApprovalRequest.Status.PENDING,
     )
     by_account = {one.account_id: one for one in waiting}
@@ -120,9 +122,19 @@ def _ask(request, form: LimitForm) -> HttpResponse:
             origin=Origin.of(request),
         )
     except approvals.NotPossible:
-        form.add_error("limit", _("You have asked for a higher limit already. We answer soon."))
+        form.add_error("limit", _why_not(form.account))
         return _page(request, form, 409)
     return _done("asked")
+
+
+def _why_not(account: Account) -> str:
+    """Return what may keep a customer from asking for a higher limit, as it is now."""
+    if account.requests.filter(kind=KIND, status=ApprovalRequest.Status.PENDING).exists():
+        return _("You have asked for a higher limit already. We answer soon.")
+    account.refresh_from_db()
+    if account.status == Account.Status.CLOSED:
+        return _("Status: closed. No money can come in or go out.")
+    return _("The bank has changed the limit meanwhile. Look at it first.")
 
 
 def _done(what: str) -> HttpResponse:

@@ -3,6 +3,7 @@
 import pytest
 
 from accounts import operations
+from accounts.models import Account
 from accounts.tests.browsing import Page, submit, visit
 from conftest import PASSWORD
 from office import approvals
@@ -87,6 +88,16 @@ def test_one_wish_waits_at_a_time(reena):
         ["You have asked for a higher limit already. We answer soon."],
     )
     assert ApprovalRequest.objects.count() == 1
+
+
+def test_who_cannot_ask_is_told_why(reena):
+    Account.objects.filter(pk=reena.account.pk).update(status="CLOSED")
+    page = Page(change(reena.browser, reena, "20000", PASSWORD))
+    assert (page.status, page.problems) == (
+        409,
+        ["Status: closed. No money can come in or go out."],
+    )
+    assert not ApprovalRequest.objects.exists()
 
 
 def test_a_limit_that_the_bank_lowered_meanwhile_is_not_raised_by_lowering(
