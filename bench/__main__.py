@@ -4,13 +4,13 @@ import argparse
 import json
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 import smartbank  # noqa: F401  (PyMySQL stands in where there is no C driver)
-from bench import rows, run
-from bench.bank import AS_IN_PRODUCTION, CannotMeasure
+from bench import bank, database, rows, run
 from bench.load import NoAnswer
-from smartbank.throwaway import Server, Unavailable
+from smartbank.throwaway import Unavailable
 
 SIZES = [1_000, 100_000, 1_000_000]
 
@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> int:
     sizes = options.scale or [options.transfers]
     try:
         runs = {size: _measured(options, size) for size in sizes}
-    except (Unavailable, CannotMeasure, NoAnswer) as problem:
+    except (Unavailable, bank.CannotMeasure, NoAnswer) as problem:
         print(problem, file=sys.stderr)
         return 1
     lines = run.scale_table(runs) if options.scale else run.table(runs[options.transfers])
@@ -34,19 +34,18 @@ def main(arguments: list[str]) -> int:
 
 
 def _measured(options: argparse.Namespace, transfers: int) -> list[dict]:
-    """Measure a bank with so many transfers, on a database server of its own."""
+    """Measure a bank with so many transfers, or the one that is served already."""
     chosen = [one for one in rows.transfers() + rows.reads() if options.only in one.name]
-    databases = (run.BANK, run.COPY)
-    with Server(durable=True, extra_options=AS_IN_PRODUCTION, databases=databases) as server:
-        return run.once(
-            chosen,
-            server,
-            rounds=options.rounds,
-            seconds=options.seconds,
-            customers=options.customers,
-            transfers=transfers,
-            say=_say,
-        )
+    measure = partial(run.once, chosen, rounds=options.rounds, seconds=options.seconds, say=_say)
+    if options.server:
+        with bank.found(options.server, options.tokens) as served:
+            return measure(served)
+    url = options.database_url
+    with (
+        database.given(url) if url else database.private() as empty,
+        bank.opened(empty, options.customers, transfers, _say) as served,
+    ):
+        return measure(served)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -69,6 +68,19 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         help="measure banks with so many transfers (default 1000 100000 1000000), one after the "
         "other, and show that a call costs the same in each",
     )
+    parser.add_argument(
+        "--database-url",
+        metavar="URL",
+        help="an empty database of your MariaDB or MySQL to measure in, written like DATABASE_URL; "
+        "its user must be allowed to make a second one beside it",
+    )
+    parser.add_argument(
+        "--server",
+        metavar="URL",
+        help="a running server with the data of `manage.py load_data`, whose --tokens are given; "
+        "there is no yardstick then, and so no ratio",
+    )
+    parser.add_argument("--tokens", type=Path, metavar="FILE", help="that load_data has written")
     parser.add_argument("--only", default="", help="rows with this in their name")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write all figures")
     options = parser.parse_args(arguments)
@@ -76,6 +88,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         options.scale = SIZES
     if min(options.rounds, options.seconds, options.customers - 1) <= 0:
         parser.error("--rounds and --seconds must be above zero, --customers above one")
+    if bool(options.server) != bool(options.tokens):
+        parser.error("--server and --tokens belong together")
+    if options.scale and (options.server or options.database_url):
+        parser.error("--scale makes databases of its own")
+    if options.server and options.database_url:
+        parser.error("give --server or --database-url")
     return options
 
 

@@ -27,7 +27,7 @@ import django
 from django.core.management import call_command
 from django.db import connection
 
-from bench.bank import AS_IN_PRODUCTION
+from bench.database import AS_IN_PRODUCTION
 from smartbank.throwaway import Server
 
 DATABASE = "smartbank"

@@ -34,7 +34,10 @@ NOTHING = Costs(0, 0, 0)
 
 
 def count(cursor, server_pid: int | None, database_pid: int | None) -> Costs:
-    """Return the counters now. Processes that are not ours count nothing."""
+    """Return the counters now. Processes that are not ours count nothing, nor does a database that
+    nobody showed us (no cursor)."""
+    if cursor is None:
+        return NOTHING
     cursor.execute("SHOW GLOBAL STATUS LIKE 'Questions'")
     ((_, statements),) = cursor.fetchall()
     return Costs(_processor(server_pid), _processor(database_pid), int(statements))

@@ -5,7 +5,7 @@ import json
 import random
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -16,27 +16,28 @@ class Member:
     token: str
     account_id: str
     account_number: str
-    transfer_id: str  # one in which the account takes part
+    transfer_id: str = ""  # one in which the account takes part
+    host: str = "127.0.0.1"  # as which its server knows itself
 
 
-def members(tokens: Path, cursor) -> list[Member]:
-    """Return the accounts that `load_data` wrote down, each with its last transfer."""
+def members(tokens: Path) -> list[Member]:
+    """Return the accounts that `load_data` wrote down."""
+    with tokens.open(newline="") as file:
+        return [
+            Member(line["token"], line["account_id"], line["account_number"])
+            for line in csv.DictReader(file)
+        ]
+
+
+def with_transfers(people: list[Member], cursor) -> list[Member]:
+    """Return the accounts, each with its last transfer."""
     cursor.execute(
         "SELECT a.public_id, t.public_id FROM accounts a "
         "JOIN ledger_entries e ON e.account_id = a.id AND e.sequence = a.entry_sequence "
         "JOIN transfers t ON t.id = e.transfer_id"
     )
     last = dict(cursor.fetchall())
-    with tokens.open(newline="") as file:
-        return [
-            Member(
-                line["token"],
-                line["account_id"],
-                line["account_number"],
-                last[line["account_id"]],
-            )
-            for line in csv.DictReader(file)
-        ]
+    return [replace(one, transfer_id=last[one.account_id]) for one in people]
 
 
 def get(path: str, member: Member) -> bytes:
@@ -98,7 +99,7 @@ def _request(method: str, path: str, member: Member, headers: str = "", body: by
     if body:
         headers += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
     head = (
-        f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        f"{method} {path} HTTP/1.1\r\nHost: {member.host}\r\n"
         f"Authorization: Bearer {member.token}\r\n{headers}\r\n"
     )
     return head.encode() + body

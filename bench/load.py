@@ -35,8 +35,8 @@ class Sample:
 class _Connection:
     """One HTTP connection, and the request that is under way on it."""
 
-    def __init__(self, port: int):
-        self.socket = socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS)
+    def __init__(self, address: tuple[str, int]):
+        self.socket = socket.create_connection(address, ANSWER_SECONDS)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.received = b""
         self.sent_at = 0.0
@@ -62,7 +62,11 @@ class _Connection:
 
 
 def run(
-    port: int, connections: int, requests: Iterator[bytes], seconds: float, weight: int = 1
+    address: tuple[str, int],
+    connections: int,
+    requests: Iterator[bytes],
+    seconds: float,
+    weight: int = 1,
 ) -> Sample:
     """Keep so many connections busy for so long; each sends its next request when answered.
 
@@ -72,7 +76,7 @@ def run(
     sample = Sample()
     ahead = list(islice(requests, connections + int(seconds * AHEAD_PER_SECOND / weight)))
     requests = chain(ahead, requests)
-    opened = [_Connection(port) for _ in range(connections)]
+    opened = [_Connection(address) for _ in range(connections)]
     by_number = {one.socket.fileno(): one for one in opened}
     poll = select.epoll()
     for number in by_number:

@@ -5,19 +5,17 @@ import statistics
 import threading
 from collections import Counter
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
 import MySQLdb
 
 from bench import load
-from bench.bank import Bank, CannotMeasure, copy_for_the_yardstick, manage, opened
+from bench.bank import Bank, CannotMeasure, copy_for_the_yardstick, manage
 from bench.c_driver import Way, Yardstick
 from bench.costs import NOTHING, Costs, count
 from bench.rows import Row
-from smartbank.throwaway import Server
 
-BANK, COPY = "smartbank", "yardstick"
 WARM_UP_SECONDS = 0.5
 YARDSTICK = Row("C driver, the same statements, no HTTP", 16, lambda *_: iter(()), 201)
 
@@ -51,7 +49,7 @@ class Result:
             "row": self.row.name,
             "connections": self.row.connections,
             "per_second": round(statistics.median(self.rates), 1),
-            "ratio": round(statistics.median(self.ratios), 3),
+            "ratio": round(statistics.median(self.ratios), 3) if self.ratios else None,
             "p50_ms": round(1000 * latencies[requests // 2], 2),
             "p99_ms": round(1000 * latencies[requests * 99 // 100], 2),
             "server_cpu_ms": round(1000 * self.costs.server / requests, 2),
@@ -63,61 +61,57 @@ class Result:
         }
 
 
-def once(
-    rows: list[Row],
-    server: Server,
-    *,
-    rounds: int,
-    seconds: float,
-    customers: int,
-    transfers: int,
-    say: Callable[[str], None],
-) -> list[dict]:
-    """Open a bank, measure the rows and the yardstick, prove the books; return the summaries.
-
-    Raises CannotMeasure.
+def once(rows: list[Row], bank: Bank, *, rounds: int, seconds: float, say: Callable) -> list[dict]:
+    """Measure the rows, and the yardstick if the bank's database is known: then the books are
+    proved at the end. Return the summaries. Raises CannotMeasure.
     """
-    with opened(server, BANK, customers, transfers, say) as bank:
-        way = Way(bank.connect(COPY), copy_for_the_yardstick(bank, COPY))
-        with closing(Yardstick(way, YARDSTICK.connections)) as yardstick:
-            results = [Result(one) for one in (YARDSTICK, *rows)]
-            say(f"{rounds} rounds of {seconds} s for each of {len(results)} rows:")
-            _measure(bank, yardstick, results, rounds, seconds, say)
+    results = [Result(one) for one in rows]
+    with ExitStack() as stack:
+        cursor = yardstick = None
+        if database := bank.database:
+            connection = stack.enter_context(closing(MySQLdb.connect(**database.connect())))
+            connection.autocommit(True)
+            cursor = connection.cursor()
+            accounts = stack.enter_context(copy_for_the_yardstick(database))
+            way = Way(database.connect(database.copy), accounts)
+            yardstick = stack.enter_context(closing(Yardstick(way, YARDSTICK.connections)))
+            results.insert(0, Result(YARDSTICK))
+        say(f"{rounds} rounds of {seconds} s for each of {len(results)} rows:")
+        _measure(bank, yardstick, cursor, results, rounds, seconds, say)
+    if bank.environment:
         manage(bank.environment, "reconcile")
     return [one.summary() for one in results]
 
 
-def _measure(bank: Bank, yardstick: Yardstick, results, rounds, seconds, say) -> None:
-    connection = MySQLdb.connect(**bank.connect())
-    connection.autocommit(True)
-    cursor = connection.cursor()
+def _measure(bank: Bank, yardstick, cursor, results, rounds, seconds, say) -> None:
     chance = random.Random(1)
+    pids = bank.pid, bank.database and bank.database.pid
     for number in range(rounds + 1):
         length = seconds if number else WARM_UP_SECONDS  # the first round counts nothing
         rates = []
         for result in results:
-            before = count(cursor, bank.pid, bank.server.pid)
+            before = count(cursor, *pids)
             if result.row is YARDSTICK:
                 sample = yardstick.run(length)
             else:
                 sample = _round(bank, result.row, chance, length)
-            spent = count(cursor, bank.pid, bank.server.pid) - before
+            spent = count(cursor, *pids) - before
             if number:
                 rates.append(result.add(sample, spent))
-                result.ratios.append(rates[-1] / rates[0])
+                if yardstick:
+                    result.ratios.append(rates[-1] / rates[0])
         if number:
             say(f"  round {number}: " + ", ".join(f"{rate:,.0f}" for rate in rates))
-    connection.close()
 
 
 def _round(bank: Bank, row: Row, chance: random.Random, seconds: float) -> load.Sample:
     requests = row.requests(bank.people, chance)
     if row.beside is None:
-        return load.run(bank.port, row.connections, requests, seconds, row.orders)
+        return load.run(bank.address, row.connections, requests, seconds, row.orders)
     beside = row.beside(bank.people, chance)
-    meanwhile = threading.Thread(target=load.run, args=(bank.port, 1, beside, seconds, 5_000))
+    meanwhile = threading.Thread(target=load.run, args=(bank.address, 1, beside, seconds, 5_000))
     meanwhile.start()
-    sample = load.run(bank.port, row.connections, requests, seconds)
+    sample = load.run(bank.address, row.connections, requests, seconds)
     meanwhile.join()
     return sample
 
@@ -130,11 +124,19 @@ def table(summaries: list[dict]) -> list[str]:
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for one in summaries:
-        server = f"{one['server_cpu_ms']:.2f}" if one["server_cpu_ms"] else "-"
+        ratio, server, database, statements = (
+            f"{one[name]:.{decimals}f}" if one[name] else "-"
+            for name, decimals in (
+                ("ratio", 2),
+                ("server_cpu_ms", 2),
+                ("database_cpu_ms", 2),
+                ("statements", 1),
+            )
+        )
         lines.append(
             f"| {one['row']} | {one['connections']} | {one['per_second']:,.0f} "
-            f"| {one['ratio']:.2f} | {one['p50_ms']:.1f} | {one['p99_ms']:.1f} "
-            f"| {server} | {one['database_cpu_ms']:.2f} | {one['statements']:.1f} |"
+            f"| {ratio} | {one['p50_ms']:.1f} | {one['p99_ms']:.1f} "
+            f"| {server} | {database} | {statements} |"
         )
     return lines
 

@@ -5,8 +5,10 @@ import subprocess
 import sys
 
 import pytest
+from django.core.management import call_command
 
-from bench import load, rows, run
+from bench import bank, database, load, rows, run
+from bench.__main__ import parse
 from bench.bank import ROOT
 from bench.rows import Row
 
@@ -34,6 +36,48 @@ def test_a_run_measures_every_row_and_ends_with_the_books_proved(tmp_path):
     for one in measured:
         assert one["requests"] > 0
         assert f"| {one['row']} | {one['connections']} |" in done.stdout
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_server_that_runs_already_is_measured_with_the_tokens_of_its_customers(
+    live_server, tmp_path
+):
+    tokens = tmp_path / "tokens.csv"
+    call_command("load_data", customers=4, transfers=8, tokens=tokens, processes=1)
+    chosen = [one for one in rows.transfers() + rows.reads() if one.connections == 1]
+    with bank.found(live_server.url, tokens) as served:
+        measured = run.once(chosen, served, rounds=1, seconds=0.1, say=print)
+    assert [(one["row"], one["ratio"]) for one in measured] == [("POST /transfers", None)]
+    assert measured[0]["requests"] > 0
+    assert run.table(measured)[-1].endswith("| - | - | - |")
+    call_command("reconcile")
+
+
+def test_a_given_database_is_reached_as_its_url_says():
+    with database.given("mysql://teller:secret@db.example:3307/bank") as given:
+        assert given.connect() == {
+            "host": "db.example",
+            "port": 3307,
+            "user": "teller",
+            "password": "secret",
+            "db": "bank",
+        }
+        assert given.connect(given.copy)["db"] == "bank_yardstick"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--server", "http://x"],
+        ["--tokens", "x.csv"],
+        ["--database-url", "mysql://x/y", "--scale"],
+        ["--database-url", "mysql://x/y", "--server", "http://x", "--tokens", "x.csv"],
+    ],
+    ids=lambda options: options[0],
+)
+def test_options_that_make_no_sense_together_are_refused(options):
+    with pytest.raises(SystemExit):
+        parse(options)
 
 
 def test_a_row_whose_answers_are_others_than_it_expects_is_no_measurement():
