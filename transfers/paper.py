@@ -19,9 +19,9 @@ from reportlab.pdfgen.canvas import Canvas
 
 from accounts import money
 from accounts.templatetags.bank import masked, spaced
-from transfers.models import LedgerEntry
+from transfers.models import LedgerEntry, Transfer
 from transfers.sides import Side
-from transfers.statements import Statement, other_side
+from transfers.statements import Statement, entry_reference, other_side
 
 FONTS = Path(__file__).with_name("fonts")
 PLAIN, BOLD, DEVANAGARI = "NotoSans-Regular", "NotoSans-Bold", "NotoSansDevanagari-Regular"
@@ -157,9 +157,9 @@ def statement(made: Statement) -> bytes:
         sheet.text(NAME, entry_name(entry), size=9, room=AMOUNT - NAME - 90)
         sheet.text(AMOUNT, amount(entry.amount_minor), size=9, right=True)
         sheet.text(BALANCE, amount(entry.balance_after_minor), size=9, right=True)
-        if entry.transfer.reference:
+        if reference := entry_reference(entry):
             sheet.down(12)
-            sheet.text(NAME, entry.transfer.reference, size=8, room=AMOUNT - NAME - 20)
+            sheet.text(NAME, reference, size=8, room=AMOUNT - NAME - 20)
         sheet.rule()
         if sheet.down(20):
             heading()
@@ -179,8 +179,11 @@ def receipt(side: Side) -> bytes:
     sheet = _Sheet(_("Payment receipt"))
     sheet.text(LEFT, side.status, BOLD, 11)
     sheet.down(28)
-    amount = money.display(transfer.amount_minor, transfer.currency)
-    sheet.text(LEFT, f"{amount} {side.between}", BOLD, 20, room=RIGHT - LEFT)
+
+    def amount(one: Transfer) -> str:
+        return money.display(one.amount_minor, one.currency)
+
+    sheet.text(LEFT, f"{amount(transfer)} {side.between}", BOLD, 20, room=RIGHT - LEFT)
     sheet.down(34)
     when = f"{date_format(localtime(transfer.created_at), 'j F Y, H:i:s')} "
     facts = [
@@ -190,6 +193,11 @@ def receipt(side: Side) -> bytes:
         (_("Reference"), transfer.reference),
         (_("When"), when + f"{localtime(transfer.created_at):%Z}"),
     ]
+    if side.is_reversal:
+        original = transfer.reverses
+        facts.append((_("Earlier payment"), f"{amount(original)}  {original.public_id}"))
+    for back in side.sent_back:
+        facts.append((_("Sent back by the bank"), f"{amount(back)}  {back.public_id}"))
     if side.refused:
         facts.append((_("Why"), f"{_('No money left your account.')} {side.reason}"))
     for name, fact in facts:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from accounts import money
 from accounts.models import Account, Customer
-from transfers import guidance
+from transfers import guidance, reversals
 from transfers.models import Transfer
 
 
@@ -66,8 +67,33 @@ class Side:
         return self.transfer.status == Transfer.Status.REJECTED
 
     @property
+    def is_reversal(self) -> bool:
+        """Whether the bank sends money back by it."""
+        return self.transfer.kind == Transfer.Kind.REVERSAL
+
+    @property
+    def sent_back(self) -> list[Transfer]:
+        """By what the bank has sent the money of this transfer back, oldest first."""
+        if not self.transfer.reversed_minor:
+            return []
+        done = self.transfer.reversals.filter(status=Transfer.Status.COMPLETED)
+        return list(done.order_by("pk"))
+
+    @property
+    def kept_minor(self) -> int:
+        """How much of it has not been sent back."""
+        return reversals.left_minor(self.transfer)
+
+    @property
+    def can_repeat(self) -> bool:
+        """Whether this customer can order the same once more: cash and reversals are the bank's."""
+        return self.sent and self.transfer.kind == Transfer.Kind.PAYMENT
+
+    @property
     def status(self) -> str:
         """What became of it, in a word or two."""
+        if self.completed and self.is_reversal:
+            return _("Sent back by the bank")
         if self.completed:
             return _("Sent") if self.sent else _("Received")
         return {
@@ -78,7 +104,12 @@ class Side:
 
     @property
     def status_with_receipt(self) -> str:
-        """The status, and whether the receiver has confirmed it."""
+        """The status, and how much was sent back or whether the receiver has confirmed it."""
+        if self.transfer.reversed_minor and not self.kept_minor:
+            return _("{status}, all of it sent back").format(status=self.status)
+        if self.transfer.reversed_minor:
+            back = money.display(self.transfer.reversed_minor, self.transfer.currency)
+            return _("{status}, {amount} of it sent back").format(status=self.status, amount=back)
         if self.can_confirm and self.transfer.kind == Transfer.Kind.PAYMENT:
             return _("{status}, please confirm").format(status=self.status)
         receipt = self.transfer.receipt_status
@@ -104,4 +135,5 @@ class Side:
     def can_confirm(self) -> bool:
         """Whether this customer has still to say what arrived."""
         unconfirmed = self.transfer.receipt_status == Transfer.Receipt.UNCONFIRMED
-        return self.received and self.completed and unconfirmed
+        is_there = self.completed and not self.is_reversal and self.kept_minor > 0
+        return self.received and is_there and unconfirmed

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts import bank_day, money
 from accounts.models import Account
@@ -39,7 +40,9 @@ class Statement:
         the drivers of MariaDB and MySQL fetch whatever a query finds at once.
         """
         entries = LedgerEntry.objects.filter(account=self.account).select_related(
-            "transfer__from_account__customer", "transfer__to_account__customer"
+            "transfer__from_account__customer",
+            "transfer__to_account__customer",
+            "transfer__reverses",
         )
         for first in range(self.first, self.last, CHUNK):
             last = min(first + CHUNK, self.last)
@@ -95,7 +98,7 @@ def as_csv(statement: Statement) -> Iterator[str]:
             f"{when:%H:%M:%S}",
             entry.transfer.public_id,
             harmless(other_side(entry).owner_name),
-            harmless(entry.transfer.reference),
+            harmless(entry_reference(entry)),
             amount(entry.amount_minor),
             amount(entry.balance_after_minor),
         )
@@ -121,6 +124,14 @@ def as_json(statement: Statement) -> Iterator[str]:
         yield between + json.dumps(entry_body(entry, account.currency))
         between = ",\n"
     yield "]}\n"
+
+
+def entry_reference(entry: LedgerEntry) -> str:
+    """Return what both sides read of the entry; of a reversal, which payment it sends back."""
+    original = entry.transfer.reverses
+    if original is None:
+        return entry.transfer.reference
+    return _("Sent back by the bank, of payment {number}").format(number=original.public_id)
 
 
 def other_side(entry: LedgerEntry) -> Account:

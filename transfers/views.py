@@ -6,6 +6,7 @@ money. Everything works without JavaScript.
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
+from django.db.models import F
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -40,6 +41,7 @@ def home(request):
         kind=Transfer.Kind.PAYMENT,  # cash was counted at the counter
         status=Transfer.Status.COMPLETED,
         receipt_status=Transfer.Receipt.UNCONFIRMED,
+        reversed_minor__lt=F("amount_minor"),
     )
     return render(
         request,

@@ -3,21 +3,24 @@
 import pytest
 
 from tests.browser.conftest import DESKTOP, NARROWEST, barriers, sideways
+from transfers.tests.test_reversed_pages import send_back
 
 
 @pytest.fixture
-def paths(reena, rahul):
+def paths(reena, rahul, manager):
     """The customer's pages, with something to see on them."""
     sent = reena.send(rahul, "25.00", reference="Dinner").json()["id"]
     received = rahul.send(reena, "7.50").json()["id"]
     refused = reena.send(rahul, "6000").json()["transfer_id"]
+    reversed_one = reena.send(rahul, "3.00").json()["id"]
+    back = send_back(manager, reversed_one, 100).public_id
     account = reena.account.public_id
     return [
         *("/", "/send", f"/send?again={refused}", "/payees", "/limits", f"/limits/{account}"),
         *(f"/history/{account}", f"/history/{account}/statement", f"/history/{account}?amount=x"),
         *("/security", "/security/password", "/tokens/new", "/nowhere"),
         *("/problems", "/problems/busy"),
-        *(f"/payments/{one}" for one in (sent, received, refused)),
+        *(f"/payments/{one}" for one in (sent, received, refused, reversed_one, back)),
     ]
 
 
