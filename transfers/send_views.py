@@ -79,11 +79,9 @@ class _Desk:
         payee = payees.known(self.customer, number=members["to_account_number"])
         name = payee.owner_name if payee else made.payee_name
         is_own = payee is not None and payee.customer_id == self.customer.pk
-        unsure = made.name_match in UNSURE and not payee
         match = made.name_match
-        if payee:  # whose name the customer may know, whatever was typed
-            typed_another = match in {NameMatch.NO_MATCH, NameMatch.CLOSE_MATCH}
-            match = NameMatch.CLOSE_MATCH if typed_another else NameMatch.MATCH
+        if payee and match == NameMatch.NOT_CHECKED:  # it is whom the customer chose or paid before
+            match = NameMatch.MATCH
         context = {
             "form": form,
             "chosen": self.chosen(form),
@@ -94,7 +92,7 @@ class _Desk:
             "order": json.dumps({name: members[name] for name in ORDERED}),
             "is_own": is_own,
             "is_new": payee is None,
-            "unsure": unsure,
+            "unsure": match in UNSURE,
             "can_remember": not is_own
             and (payee is None or not self.customer.payees.filter(account=payee).exists()),
             "not_known_yet": NOT_KNOWN_YET,

@@ -122,12 +122,24 @@ def test_the_warning_about_fraud_comes_once_for_each_payee(reena, rahul):
     assert "The account belongs to Rahul." in second.text
 
 
-def test_a_known_payee_under_another_name_is_pointed_out(reena, rahul):
+def test_a_known_payee_under_another_name_takes_a_tick_like_a_stranger(reena, rahul, books):
+    reena.send(rahul, "1")
+    browser, before = reena.browser, books()
+
+    page = check(browser, rahul, payee_name="Anita Rao")
+
+    assert "The name is wrong. This account does not belong to Anita Rao." in page.text
+    assert "The account belongs to Rahul." in page.text
+    page.fields.pop("confirmed")  # the box is there, and not ticked
+    assert confirm(browser, page).status_code == 400
+    assert books() == before
+
+
+@pytest.mark.parametrize("typed", ["Rahull", "राहुल", ""])
+def test_a_known_payee_whose_name_is_not_wrong_takes_no_tick(reena, rahul, typed):
     reena.send(rahul, "1")
 
-    page = check(reena.browser, rahul, payee_name="Anita")
-
-    assert "You typed Anita; the account belongs to Rahul." in page.text
+    assert "confirmed" not in check(reena.browser, rahul, payee_name=typed).fields
 
 
 @pytest.mark.parametrize(
