@@ -200,7 +200,9 @@ def _prefilled(desk: _Desk) -> dict:
         return draft
     if public_ids.is_canonical(query.get("again", "")):
         earlier = get_object_or_404(
-            Transfer.objects.filter(from_account__customer=desk.customer).with_parties(),
+            Transfer.objects.with_parties(),
+            from_account__customer=desk.customer,
+            kind=Transfer.Kind.PAYMENT,  # cash and reversals are the bank's to order
             public_id=query["again"],
         )
         return {

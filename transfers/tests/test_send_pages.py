@@ -4,7 +4,7 @@ import pytest
 
 from accounts import operations
 from accounts.tests.browsing import Page, submit, visit
-from transfers import payees
+from transfers import cash, payees
 from transfers.models import Payee, Transfer
 
 
@@ -197,6 +197,13 @@ def test_a_payment_can_be_sent_again_with_its_details_and_a_new_key(reena, rahul
 
     typed = {"to_account_number": rahul.account.number, "payee_name": "Rahul", "amount": "12.50"}
     assert form.fields.items() >= (typed | {"reference": "Tea"}).items()
+
+
+def test_a_withdrawal_that_was_refused_tells_no_number_of_the_bank(reena, teller):
+    cash.withdraw(reena.account, 600_000, reference="", key="k", origin=teller.origin)
+    refused = Transfer.objects.get(kind="CASH", status="REJECTED").public_id
+
+    assert reena.browser.get(f"/send?again={refused}").status_code == 404
 
 
 @pytest.mark.parametrize("query", ["again=nonsense", "to=nonsense", "to=", "again="])
