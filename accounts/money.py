@@ -54,10 +54,7 @@ def parse(text: str, currency: str, *, zero_allowed: bool = False) -> int:
     Raises InvalidAmount unless the text is plain ASCII digits with at most the currency's decimals,
     above zero (or zero, where allowed) and at most MAX_MAJOR_UNITS.
     """
-    match = _AMOUNT.fullmatch(text)
-    if not match:
-        raise InvalidAmount(gettext_noop("Write the amount in digits, such as 25 or 25.00."))
-    whole, decimals = match[1], match[2] or ""
+    whole, decimals = parts(text, zero_allowed=zero_allowed)
     exponent = EXPONENTS[currency]
     if len(decimals) > exponent:
         if not exponent:
@@ -67,14 +64,26 @@ def parse(text: str, currency: str, *, zero_allowed: bool = False) -> int:
             currency=currency,
             exponent=exponent,
         )
+    return int(whole + decimals.ljust(exponent, "0"))
+
+
+def parts(text: str, *, zero_allowed: bool = False) -> tuple[str, str]:
+    """Return the whole units and the decimals that `text` says, in whatever currency.
+
+    Raises InvalidAmount for what is an amount in none.
+    """
+    match = _AMOUNT.fullmatch(text)
+    if not match:
+        raise InvalidAmount(gettext_noop("Write the amount in digits, such as 25 or 25.00."))
+    whole, decimals = match[1], match[2] or ""
     if len(whole) > len(str(MAX_MAJOR_UNITS)):  # before int(): the text may be megabytes long
         raise InvalidAmount(gettext_noop("The amount is too large."))
-    minor = int(whole + decimals.ljust(exponent, "0"))
-    if minor > MAX_MAJOR_UNITS * 10**exponent:
+    has_decimals = bool(decimals.strip("0"))
+    if int(whole) > MAX_MAJOR_UNITS - has_decimals:
         raise InvalidAmount(gettext_noop("The amount is too large."))
-    if minor == 0 and not zero_allowed:
+    if whole == "0" and not has_decimals and not zero_allowed:
         raise InvalidAmount(gettext_noop("The amount must be above zero."))
-    return minor
+    return whole, decimals
 
 
 def format(minor: int, currency: str) -> str:

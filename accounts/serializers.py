@@ -4,6 +4,8 @@ import datetime as dt
 import ipaddress
 import re
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from django.utils import timezone
@@ -34,13 +36,20 @@ class StrictSerializer(serializers.Serializer):
             for name in data
             if name not in self.fields
         }
-        try:
-            values = super().to_internal_value(data)
-        except ValidationError as error:
-            raise ValidationError({**unknown, **error.detail}) from None
-        if unknown:
-            raise ValidationError(unknown)
-        return values
+        with also_wrong(unknown):
+            return super().to_internal_value(data)
+
+
+@contextmanager
+def also_wrong(found: dict) -> Iterator[None]:
+    """Let a ValidationError from inside name what was `found` wrong before, too; raise one for that
+    alone if there is none."""
+    try:
+        yield
+    except ValidationError as error:
+        raise ValidationError({**found, **error.detail}) from None
+    if found:
+        raise ValidationError(found)
 
 
 class TextField(serializers.Field):

@@ -10,7 +10,7 @@ from accounts import bank_day, money, throttles
 from accounts.api import unless_known, visible_account
 from accounts.models import Account, Customer, Scope
 from accounts.pagination import KeysetPagination
-from accounts.serializers import path_id, query_choice, read_body
+from accounts.serializers import also_wrong, path_id, query_choice, read_body
 from audit.operations import Origin
 from transfers import (
     filters,
@@ -101,8 +101,11 @@ class TransferViewSet(viewsets.GenericViewSet):
     def create(self, request):
         """Carry out a payment and answer with its outcome, the first or the replayed one."""
         only_customers(request)
-        members = read_body(request, PaymentSerializer)
-        payment = PaymentSerializer.payment(members, idempotency_key(request))
+        key = request.headers.get("Idempotency-Key")
+        is_wrong = key is not None and not IDEMPOTENCY_KEY.fullmatch(key)
+        with also_wrong({"Idempotency-Key": KEY_FORM} if is_wrong else {}):
+            members = read_body(request, PaymentSerializer)
+        payment = PaymentSerializer.payment(members, key)
         try:
             outcome = payments.pay(request.user, payment, origin=Origin.of(request))
         except money.InvalidAmount as error:
@@ -199,14 +202,6 @@ def visible_transfer(request, id: str) -> Transfer:
     """Return the transfer that the caller may see. Raises 404 for everything else."""
     transfers = Transfer.objects.visible_to(request.user).with_parties()
     return get_object_or_404(transfers, public_id=path_id(id))
-
-
-def idempotency_key(request) -> str | None:
-    """Return the Idempotency-Key header, or None without one. Raises ValidationError."""
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
-        raise exceptions.ValidationError({"Idempotency-Key": KEY_FORM})
-    return key
 
 
 # --- [5] The answer ---------------------------------------------------------------------------

@@ -6,7 +6,14 @@ from rest_framework import serializers
 
 from accounts import money, numbers
 from accounts.models import Account, Customer
-from accounts.serializers import PublicIdField, StrictSerializer, TextField, utc, validated
+from accounts.serializers import (
+    PublicIdField,
+    StrictSerializer,
+    TextField,
+    also_wrong,
+    utc,
+    validated,
+)
 from transfers import bulk, receipts
 from transfers.models import LedgerEntry, Transfer
 from transfers.payments import Payment
@@ -22,10 +29,19 @@ class AmountField(serializers.Field):
 
     default_error_messages = {"type": "This must be a string or a number."}
 
+    def __init__(self, *, zero_allowed: bool = False, **kwargs):
+        super().__init__(**kwargs)
+        self.zero_allowed = zero_allowed
+
     def to_internal_value(self, data):
-        """Return the text, to be parsed once the currency is known. Raises ValidationError."""
+        """Return the text, to be parsed once the currency is known. Raises ValidationError for what
+        is an amount in none."""
         if not isinstance(data, str):
             self.fail("type")
+        try:
+            money.parts(data, zero_allowed=self.zero_allowed)
+        except money.InvalidAmount as error:
+            raise serializers.ValidationError(str(error)) from None
         return data
 
 
@@ -67,13 +83,14 @@ class PaymentSerializer(StrictSerializer):
     currency = CurrencyField(max_length=3, required=False)
     reference = TextField(max_length=REFERENCE_LENGTH, allow_blank=True, required=False)
 
-    def validate(self, members):
-        """Return the members if they name the receiver exactly once. Raises ValidationError."""
-        if ("to_account_id" in members) == ("to_account_number" in members):
-            raise serializers.ValidationError(
-                {"to_account_id": "Give either to_account_id or to_account_number."}
-            )
-        return members
+    def to_internal_value(self, data):
+        """Return the validated members, which name the receiver exactly once. Raises
+        ValidationError naming every wrong one."""
+        wrong = {}
+        if ("to_account_id" in data) == ("to_account_number" in data):
+            wrong["to_account_id"] = "Give either to_account_id or to_account_number."
+        with also_wrong(wrong):
+            return super().to_internal_value(data)
 
     @staticmethod
     def payment(members: dict, key: str | None) -> Payment:
@@ -163,7 +180,7 @@ class BulkSerializer(StrictSerializer):
 class ReceiptSerializer(StrictSerializer):
     """`POST /transfers/{id}/receipt`."""
 
-    received_amount = AmountField()
+    received_amount = AmountField(zero_allowed=True)
 
 
 def check_amount(name: str, text: str, currency: str, **rules) -> int:

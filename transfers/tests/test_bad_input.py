@@ -265,7 +265,24 @@ def test_a_body_that_is_no_json_object_is_refused(refuses_each):
 
 
 def test_an_empty_object_is_an_order_without_its_members(refuses):
-    refuses(b"{}", 400, "validation_error", ["from_account_id", "amount"])
+    fields = ["to_account_id", "from_account_id", "amount"]
+    refuses(b"{}", 400, "validation_error", fields)
+
+
+def test_all_that_is_wrong_is_named_at_once(order, refuses):
+    raw = spoilt(
+        order,
+        **{"from_account_id": "x", "to_account_id": "y", "amount": "1e3", "reference": 5},
+        **{"currency": "zz", "note": ""},
+    )
+    fields = ["note", "from_account_id", "to_account_id", "amount", "currency", "reference"]
+    refuses(raw, 400, "validation_error", ["Idempotency-Key", *fields], key="")
+
+
+@pytest.mark.parametrize("amount", ["-5", "0", "0.000", "1000000000000.01"])
+def test_what_is_an_amount_in_no_currency_is_named_with_the_rest(amount, order, refuses):
+    del order["to_account_id"]
+    refuses(spoilt(order, amount=amount), 400, "validation_error", ["to_account_id", "amount"])
 
 
 def test_an_order_in_a_list_is_refused(order, refuses):
