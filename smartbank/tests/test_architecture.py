@@ -72,22 +72,19 @@ def test_no_database_error_is_caught_inside_a_transaction():
         and {"OperationalError", "IntegrityError", "DatabaseError", "InterfaceError", "Exception"}
         & {name.id for name in ast.walk(node.type) if isinstance(name, ast.Name)}
     ]
-    assert (
-        sorted(set(catching))
-        == [
-            "accounts/operations.py",  # opening the bank's cash account, outside any transaction
-            "accounts/tokens.py",  # noting when a token was used, which is worth no refusal
-            "accounts/transactions.py",
-            "smartbank/checks.py",  # asking whether the database is there
-            "smartbank/health.py",
-            "smartbank/management/commands/demo.py",
-            "smartbank/middleware.py",  # looking at the session, before any view
-            "transfers/bulk.py",  # between the transactions of two chunks: the rest stays for a repetition
-            "transfers/delivery.py",  # calling a receiver, between two transactions
-            "transfers/group_commit.py",  # whoever is to blame learns of it alone, outside of the batch
-            "transfers/send_views.py",  # the page that keeps what was typed while the database is away
-        ]
-    )
+    assert sorted(set(catching)) == [
+        "accounts/operations.py",  # opening the bank's cash account, outside any transaction
+        "accounts/tokens.py",  # noting when a token was used, which is worth no refusal
+        "accounts/transactions.py",
+        "smartbank/checks.py",  # asking whether the database is there
+        "smartbank/health.py",
+        "smartbank/management/commands/demo.py",
+        "smartbank/middleware.py",  # looking at the session, before any view
+        "transfers/bulk.py",  # between the transactions of two chunks
+        "transfers/delivery.py",  # calling a receiver, between two transactions
+        "transfers/group_commit.py",  # whoever is to blame learns of it alone, outside of the batch
+        "transfers/send_views.py",  # the page that keeps what was typed while the database is away
+    ]
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
