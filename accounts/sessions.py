@@ -69,11 +69,30 @@ def time_out(request: HttpRequest) -> HttpResponse | None:
         idle, age = now - session[SEEN_AT], now - session[SIGNED_IN_AT]
         if idle > settings.SESSION_IDLE_SECONDS or age > settings.SESSION_SECONDS:
             return _end(request)
-        if idle >= SEEN_EVERY_SECONDS:
+        # What a page asks by itself is no sign of its user.
+        if idle >= SEEN_EVERY_SECONDS and request.path != reverse("pages:session"):
             session[SEEN_AT] = now
     elif DRAFTS_OF in session and _is_draft(request):
         return _ask_to_sign_in(request)
     return None
+
+
+def stay(request: HttpRequest) -> None:
+    """Take it for a sign that whoever is signed in says to be there."""
+    if SIGNED_IN_AT in request.session:
+        request.session[SEEN_AT] = _now()
+
+
+def seconds_left(request: HttpRequest) -> int:
+    """Return for how long whoever is signed in stays so without another sign; 0 for strangers."""
+    session = request.session
+    if not request.user.is_authenticated or SIGNED_IN_AT not in session:
+        return 0
+    ends = [
+        session[SEEN_AT] + settings.SESSION_IDLE_SECONDS,
+        session[SIGNED_IN_AT] + settings.SESSION_SECONDS,
+    ]
+    return max(0, min(ends) - _now())
 
 
 def _end(request) -> HttpResponse | None:
@@ -86,7 +105,7 @@ def _end(request) -> HttpResponse | None:
 
 
 def _ask_to_sign_in(request) -> HttpResponse:
-    wanted = request.path
+    wanted = request.get_full_path() if request.method == "GET" else request.path
     if _is_draft(request):
         drafts.keep(request.session, request.POST.dict())
         wanted = f"{reverse('pages:send')}?draft={request.POST['idempotency_key']}"

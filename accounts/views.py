@@ -6,11 +6,13 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import LoginView, LogoutView
 from django.core.exceptions import PermissionDenied
+from django.http import JsonResponse
 from django.shortcuts import redirect
 from django.utils.translation import get_language, get_supported_language_variant
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 from django.views.i18n import set_language
 
+from accounts import sessions
 from accounts.models import Customer
 from accounts.sign_in import SignInForm
 
@@ -77,3 +79,11 @@ def _note_language(request, language: str) -> None:
         Customer.objects.filter(user=request.user).exclude(language=language).update(
             language=language
         )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def session(request):
+    """Say how long the session lives yet. A POST prolongs it, as any sign of its user does."""
+    if request.method == "POST":
+        sessions.stay(request)
+    return JsonResponse({"seconds_left": sessions.seconds_left(request)})

@@ -67,6 +67,7 @@ pages = [
     path("", transfer_pages.home, name="home"),
     path("login", account_pages.SignInView.as_view(), name="login"),
     path("logout", account_pages.SignOutView.as_view(), name="logout"),
+    path("session", account_pages.session, name="session"),
     path("limits", limit_pages.limits, name="limits"),
     path("limits/<uuid:id>", limit_pages.change_limit, name="limit"),
     path("security", security_pages.security, name="security"),

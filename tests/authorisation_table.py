@@ -80,6 +80,7 @@ route                    method   str   ina    own rec oth  cle    tel    man   
 /security/sessions/<id>/end POST  login login  404 404 404  office office office office office
 /security/tokens/<id>/revoke GET  login login  302 302 302  office office office office office
 /security/tokens/<id>/revoke POST login login  302 404 404  office office office office office
+/session                 GET,POST 200   200    200 200 200  200    200    200    200    200
 /forgotten               GET      200   200    200 200 200  200    200    200    200    200
 /forgotten               POST     200   200    200 200 200  200    200    200    200    200
 /new-password            GET,POST 404   404    404 404 404  404    404    404    404    404

@@ -1,11 +1,14 @@
 """How templates write money, account numbers and the bank's name."""
 
+import datetime as dt
+
 from django import template
 from django.conf import settings
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 
-from accounts import money
+from accounts import money, sessions
 
 register = template.Library()
 
@@ -14,6 +17,17 @@ register = template.Library()
 def bank_name() -> str:
     """Return the bank's name (setting BANK_NAME)."""
     return settings.BANK_NAME
+
+
+@register.simple_tag(takes_context=True)
+def session_end(context) -> dict | None:
+    """Return when the reader is signed out without another sign, and in how many seconds that is;
+    None for strangers."""
+    request = context.get("request")
+    left = sessions.seconds_left(request) if request else 0
+    if not left:
+        return None
+    return {"at": timezone.now().replace(microsecond=0) + dt.timedelta(seconds=left), "in": left}
 
 
 @register.filter(name="money")

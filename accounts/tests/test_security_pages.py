@@ -32,13 +32,14 @@ def is_in(browser) -> bool:
 
 @pytest.fixture
 def later(monkeypatch):
-    """Return a function that moves the clock to so many seconds from now."""
+    """Stop the clock, and return a function that moves it to so many seconds from now."""
     start = timezone.now()
 
     def move(seconds):
         moment = start + dt.timedelta(seconds=seconds)
         monkeypatch.setattr(timezone, "now", lambda: moment)
 
+    move(0)
     return move
 
 
@@ -294,3 +295,90 @@ def test_a_token_lives_on_when_a_browser_is_signed_out(reena, later):
     later(3600)
     assert not is_in(browser)
     assert reena.api.get("/me").status_code == 200
+
+
+# --- Before it ends ---------------------------------------------------------------------------
+
+
+def left_of(browser, method="get") -> int:
+    token = {"X-CSRFToken": browser.cookies["csrftoken"].value}
+    return getattr(browser, method)("/session", headers=token).json()["seconds_left"]
+
+
+def test_every_page_says_when_its_reader_is_signed_out(reena, settings):
+    browser = signed_in()
+    for path in ("/", "/send", "/security", "/limits", "/payees"):
+        assert "Without a sign from you, you are signed out on " in visit(browser, path).text
+    assert "signed out on" not in visit(Client(), "/login").text
+
+
+def test_asking_how_long_a_session_lives_is_no_sign_and_staying_is(reena, later):
+    browser = signed_in()
+    visit(browser, "/")
+    later(600)
+    assert left_of(browser) == 300
+    later(800)
+    assert (left_of(browser), left_of(browser, "post"), left_of(browser)) == (100, 900, 900)
+    later(1701)
+    assert left_of(browser) == 0
+    assert not is_in(browser)
+
+
+def test_staying_does_not_outlast_twelve_hours(reena, later):
+    browser = signed_in()
+    visit(browser, "/")
+    for quarter in range(1, 12 * 4):
+        later(quarter * 15 * 60)
+        left = left_of(browser, "post")
+    assert left == 15 * 60
+    later(12 * 3600 - 60)
+    assert left_of(browser, "post") == 60, "and no more"
+    later(12 * 3600 + 1)
+    assert left_of(browser, "post") == 0
+
+
+def test_strangers_and_deactivated_users_have_no_time_left(reena, later):
+    browser = signed_in()
+    assert left_of(browser) == 900
+    type(reena.user).objects.filter(pk=reena.user.pk).update(is_active=False)
+    assert left_of(browser) == 0
+    assert Client().get("/session").json() == {"seconds_left": 0}
+
+
+def test_another_site_keeps_nobody_signed_in(reena, later):
+    browser = signed_in()
+    later(600)
+    assert browser.post("/session").status_code == 403
+    assert left_of(browser) == 300
+
+
+def test_a_payment_that_was_being_checked_is_checked_again_after_a_time_out(reena, rahul, later):
+    browser = signed_in()
+    form = visit(browser, "/send")
+    typed = {"to_account_number": rahul.account.number, "amount": "250", "payee_name": "Rahul"}
+    check = submit(browser, "/send/check", form, **typed)["Location"]
+    later(3600)
+
+    response = browser.get(check)
+    login = visit(browser, response["Location"])
+    response = submit(browser, "/login", login, username="reena", password=PASSWORD)
+
+    assert response["Location"] == check
+    assert "Send ₹250.00 to Rahul" in visit(browser, check).text
+    assert Transfer.objects.filter(kind=Transfer.Kind.PAYMENT).count() == 0
+
+
+def test_a_payment_sent_off_after_a_time_out_moves_nothing_and_is_kept(reena, rahul, later):
+    browser = signed_in()
+    form = visit(browser, "/send")
+    typed = {"to_account_number": rahul.account.number, "amount": "250", "payee_name": "Rahul"}
+    check = submit(browser, "/send/check", form, **typed)["Location"]
+    checked = visit(browser, check)
+    later(3600)
+
+    response = submit(browser, "/send", checked)
+    login = visit(browser, response["Location"])
+    response = submit(browser, "/login", login, username="reena", password=PASSWORD)
+
+    assert visit(browser, response["Location"]).fields["amount"] == "250"
+    assert Transfer.objects.filter(kind=Transfer.Kind.PAYMENT).count() == 0
