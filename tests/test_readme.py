@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from smartbank.bootstrap import ROOT
+from smartbank.openapi.operations import OPERATIONS
 from smartbank.settings import VERSION
 
 README = ROOT / "README.md"
+WHOLE_API = ROOT / "docs" / "curl.md"
+CALLED = re.compile(r'curl .*?"\$BASE(/[^"?]*)')
 CURL_BLOCK = re.compile(r"^```sh curl\n(.*?)^```$", re.M | re.S)
 PROMISE = re.compile(r"^# (\d{3}) ?(.*)$", re.M)
 ANSWER = re.compile(r"HTTP/1\.1 (?=\d{3} )")
@@ -37,16 +40,18 @@ def test_the_readme_names_the_two_commands():
     assert "python3 manage.py test" in readme
 
 
-def test_the_readmes_curl_session_works_from_top_to_bottom(demo_server, curl):
+@pytest.mark.parametrize("document", [README, WHOLE_API], ids=["README", "the whole API"])
+def test_a_documents_curl_session_works_from_top_to_bottom(document, demo_server, curl, tmp_path):
     """Every block marked `sh curl` is one part of the session. In it, `curl -i` shows an answer,
     and a comment such as `# 402 "insufficient_funds"` above it says its status and what is in it.
     """
-    session = "".join(CURL_BLOCK.findall(README.read_text()))
+    session = "".join(CURL_BLOCK.findall(document.read_text()))
     promises = PROMISE.findall(session)
     assert {"200", "201", "402"} <= {status for status, _ in promises}
 
     done = subprocess.run(
         ["bash", "-c", f"set -euo pipefail\n{session}"],
+        cwd=tmp_path,
         env={**os.environ, "BASE": demo_server.base},
         capture_output=True,
         text=True,
@@ -58,6 +63,17 @@ def test_the_readmes_curl_session_works_from_top_to_bottom(demo_server, curl):
     assert [answer[:3] for answer in answers] == [status for status, _ in promises]
     for answer, (_, words) in zip(answers, promises, strict=True):
         assert words.lower() in answer.lower()  # names of headers have no case
+
+
+def test_the_session_of_the_whole_api_calls_every_operation():
+    session = "".join(CURL_BLOCK.findall(WHOLE_API.read_text())).replace("\\\n", "")
+    called = set()
+    for line in session.splitlines():
+        if path := CALLED.search(line):
+            method = re.search(r"-X (\w+)", line)
+            usual = "POST" if " -d " in line else "GET"
+            called.add((method[1] if method else usual, re.sub(r"\$\w+", "{id}", path[1])))
+    assert set(OPERATIONS) - called == set()
 
 
 def test_every_name_in_the_environment_is_explained_and_every_explained_name_is_read():

@@ -16,6 +16,7 @@ from accounts.serializers import (
     StrictSerializer,
     TextField,
     path_id,
+    query_choice,
     read_body,
     utc,
 )
@@ -114,8 +115,11 @@ class DeliveryViewSet(viewsets.GenericViewSet):
     pagination_class = DeliveryPagination
 
     def list(self, request, id):
-        """List the messages, newest first."""
-        page = self.paginate_queryset(_endpoint(request, id).deliveries.all())
+        """List the messages, newest first, of one status if that is asked for."""
+        deliveries = _endpoint(request, id).deliveries.all()
+        if status := query_choice(request, "status", WebhookDelivery.State.values):
+            deliveries = deliveries.filter(state=status)
+        page = self.paginate_queryset(deliveries)
         return self.get_paginated_response([delivery_body(one) for one in page])
 
 

@@ -62,7 +62,8 @@ IDEMPOTENCY_KEY = parameter(
     "Idempotency-Key",
     {"type": "string", "pattern": "^[ -~]{1,255}$"},
     "Makes it safe to send the request again: the first outcome under a key is remembered for "
-    "good. Make a new one (a UUID, say) for each new order.",
+    "good. Make a new one (a UUID, say) for each new order. What comes while the first request "
+    "under its key still runs waits for that, and gets its answer.",
     "header",
 )
 
@@ -265,7 +266,14 @@ OPERATIONS = {
         tag=WEBHOOKS,
         name="listDeliveries",
         summary="What became of each message, newest first",
-        query=_PAGES,
+        query=(
+            parameter(
+                "status",
+                {"type": "string", "enum": ["WAITING", "DELIVERED", "FAILED"]},
+                "Only those of this status.",
+            ),
+            *_PAGES,
+        ),
         answer="DeliveryPage",
     ),
     ("GET", "/transfers/{id}/proof"): Operation(

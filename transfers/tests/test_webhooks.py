@@ -519,6 +519,11 @@ def test_the_deliveries_tell_what_became_of_each_message(reena, rahul, receiver)
     assert done["message_id"] == receiver.ids[0]
     page = reena.api.get(f"/webhooks/{made}/deliveries?limit=1").json()
     assert reena.api.get(page["next"]).json()["results"] == [done]
+    for status, rows in (("WAITING", [waiting]), ("DELIVERED", [done]), ("FAILED", [])):
+        page = reena.api.get(f"/webhooks/{made}/deliveries?status={status}").json()
+        assert page["results"] == rows
+    wrong = reena.api.get(f"/webhooks/{made}/deliveries?status=LOST")
+    assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (400, "status")
 
 
 def test_a_customer_has_at_most_five_endpoints(reena, receiver):
