@@ -149,7 +149,11 @@ def _refused(account: Account, wanted: dict, before: str) -> tuple[list, str | N
 
 
 def _matches(text: str, prefix: str, account: Account) -> Q:
-    """Return the condition that a transfer has the text in what its customer reads of it."""
+    """Return the condition that a transfer has the text in what its customer reads of it.
+
+    A part of a text has no index. What is read is bounded by the account: its entries in their
+    order, from the newest on, until a page is full.
+    """
 
     def condition(**lookups) -> Q:
         return Q(**{prefix + name: value for name, value in lookups.items()})

@@ -1,8 +1,11 @@
 """Which names count as the owner's. The pairs are the specification."""
 
+import re
+
 import pytest
 
 from accounts.names import NameMatch, compare
+from smartbank.bootstrap import ROOT
 
 SAME = [
     ("Rahul Verma", "Rahul Verma"),
@@ -92,6 +95,15 @@ def test_another_name_does_not_match(typed, owner):
 @pytest.mark.parametrize(("typed", "owner"), NOT_COMPARED)
 def test_what_cannot_be_compared_is_not_checked(typed, owner):
     assert compare(typed, owner) == NameMatch.NOT_CHECKED
+
+
+def test_the_documented_pairs_are_among_these_and_answered_so():
+    text = (ROOT / "docs" / "names.md").read_text()
+    rows = re.findall(r"^\| (.+?) \| (.+?) \| `(\w+)` \| .+ \|$", text, re.M)
+    assert len(rows) == 24
+    for typed, owner, answer in rows:
+        assert (typed, owner) in [*SAME, *CLOSE, *OTHERS, *NOT_COMPARED]
+        assert compare(typed, owner) == answer
 
 
 def test_a_long_name_costs_no_more_than_a_short_one():

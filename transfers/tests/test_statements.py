@@ -210,6 +210,7 @@ def test_the_history_shows_sign_word_and_running_balance(history, days):
         ("?only=in", ["Change"]),
         ("?only=out", ["Rent"]),
         ("?text=%25", []),
+        ("?text=R_nt", []),
     ],
 )
 def test_the_history_is_searched(history, days, query, found):
