@@ -20,7 +20,11 @@ def of(moment: dt.datetime) -> dt.date:
     return moment.astimezone(zone()).date()
 
 
+def start(day: dt.date) -> dt.datetime:
+    """Return the moment (UTC) at which `day` begins."""
+    return dt.datetime.combine(day, dt.time.min, tzinfo=zone()).astimezone(dt.UTC)
+
+
 def end(day: dt.date) -> dt.datetime:
     """Return the moment (UTC) at which `day` is over: the first one of the next bank day."""
-    midnight = dt.datetime.combine(day + dt.timedelta(days=1), dt.time.min, tzinfo=zone())
-    return midnight.astimezone(dt.UTC)
+    return start(day + dt.timedelta(days=1))

@@ -157,6 +157,7 @@ route                                         cle  tel  man  aud  adm
 /admin/transfers/dispute/<id>/note/           no   yes  yes  no   yes
 /admin/transfers/dispute/<id>/explain/        no   yes  yes  no   yes
 /admin/transfers/webhookendpoint/<id>/disable/ no  no   yes  no   yes
+/admin/transfers/webhookendpoint/<id>/replay/ no   no   yes  no   yes
 /admin/auth/user/<id>/password/               no   no   no   no   yes
 """
 

@@ -188,11 +188,12 @@ class Answer:
     @property
     def told(self) -> tuple:
         """All that a caller sees of it, and the work it took; but for the address that was asked
-        for, in a redirect, and the CSRF token of the caller's own form."""
+        for, in a redirect, the CSRF token of the caller's own form, and in which second it was."""
         path = self.response.wsgi_request.path
         headers = {name: one.replace(path, "") for name, one in self.response.items()}
         headers.pop("Expires", None)  # the second in which it was asked
         body = re.sub(rb'(name="csrfmiddlewaretoken" value=)"\w+"', b"", self.response.content)
+        body = re.sub(rb'data-seconds-left="\d+"', b"", body)
         work = [re.sub(r"\((%s, )+%s\)", "(%s)", one) for one in self.statements]
         work = [re.sub(r"\bs\d+_x\d+", "", one) for one in work]  # names of savepoints
         return self.response.status_code, headers, body, work
@@ -509,6 +510,7 @@ def call_office(desk, people, payment, endpoint, reena, meera, manager, teller) 
             **{"name": "Books", "scopes": "accounts:read", "days": "30", **why},
         },
         "/admin/transfers/webhookendpoint/<id>/disable/": why,
+        "/admin/transfers/webhookendpoint/<id>/replay/": {"since": "2026-01-01", **why},
         "/admin/office/approvalrequest/deposit/<id>/": cash,
         "/admin/office/approvalrequest/withdraw/<id>/": cash,
         "/admin/office/approvalrequest/unfreeze/<id>/": why,

@@ -89,13 +89,15 @@ def _rotate_secret(endpoint, origin) -> str:
     return locked.secret
 
 
-def replay(endpoint: WebhookEndpoint, since: dt.datetime, *, origin: Origin) -> int:
+def replay(
+    endpoint: WebhookEndpoint, since: dt.datetime, *, reason: str = "", origin: Origin
+) -> int:
     """Send again, under their old ids and in order, the first MOST_REPLAYED messages that were
     delivered or given up since then; return how many. Raises Disabled."""
-    return transactions.run(partial(_replay, endpoint, since, origin))
+    return transactions.run(partial(_replay, endpoint, since, reason, origin))
 
 
-def _replay(endpoint, since, origin) -> int:
+def _replay(endpoint, since, reason, origin) -> int:
     _lock(endpoint.customer)
     if WebhookEndpoint.objects.get(pk=endpoint.pk).disabled_at:
         raise Disabled
@@ -105,7 +107,7 @@ def _replay(endpoint, since, origin) -> int:
     count = endpoint.deliveries.filter(pk__in=first).update(
         state=waiting, attempts=0, next_attempt_at=timezone.now(), delivered_at=None
     )
-    _record(endpoint, "replayed", origin, count=count)
+    _record(endpoint, "replayed", origin, count=count, **({"reason": reason} if reason else {}))
     return count
 
 

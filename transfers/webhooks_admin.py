@@ -1,10 +1,15 @@
 """Webhooks in the back office: who is told of what, and what became of it."""
 
+import datetime as dt
+
+from django import forms
 from django.contrib import admin
+from django.core.validators import MinValueValidator
 from django.db.models import Q
 from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 
+from accounts import bank_day
 from accounts.admin import timeline
 from accounts.staff_forms import ReasonForm
 from accounts.staff_views import NotDone, Operation
@@ -13,14 +18,10 @@ from transfers import webhooks
 from transfers.models import WebhookDelivery, WebhookEndpoint
 
 
-class DisableWebhook(Operation):
-    """Ends an endpoint for good."""
+class EndpointOperation(Operation):
+    """An operation on one endpoint."""
 
     permission = "transfers.disable_webhook"
-    title = "Disable webhook"
-    button = "Disable"
-    form_class = ReasonForm
-    explanation = "The endpoint is told nothing any more, also of what is waiting."
 
     def find(self, endpoint_id: int) -> WebhookEndpoint:
         """Return the endpoint with its customer."""
@@ -30,15 +31,56 @@ class DisableWebhook(Operation):
         """Return which endpoint it is."""
         return [("Address", self.subject.url), ("Of", self.subject.customer.name)]
 
+    def page(self):
+        """Return the endpoint's page."""
+        return reverse("admin:transfers_webhookendpoint_change", args=[self.subject.pk])
+
+
+class DisableWebhook(EndpointOperation):
+    """Ends an endpoint for good."""
+
+    title = "Disable webhook"
+    button = "Disable"
+    form_class = ReasonForm
+    explanation = "The endpoint is told nothing any more, also of what is waiting."
+
     def carry_out(self, data, origin):
         """Disable it. Raises NotDone if it was disabled before."""
         if not webhooks.disable(self.subject, reason=data["reason"], origin=origin):
             raise NotDone("This endpoint was disabled before.")
         return "The endpoint is disabled."
 
-    def page(self):
-        """Return the endpoint's page."""
-        return reverse("admin:transfers_webhookendpoint_change", args=[self.subject.pk])
+
+class ReplayForm(ReasonForm):
+    """From which day on, and why."""
+
+    since = forms.DateField(
+        validators=[MinValueValidator(dt.date(2000, 1, 1))],
+        help_text="Everything since the beginning of that day of the bank.",
+        widget=forms.DateInput({"type": "date"}),
+    )
+    field_order = ["since", "reason"]
+
+
+class ReplayWebhook(EndpointOperation):
+    """Sends again what an endpoint was told, or could not be told."""
+
+    title = "Replay webhook"
+    button = "Replay"
+    form_class = ReplayForm
+    explanation = (
+        "What was delivered or given up since then is sent again, in order and under the old ids: "
+        f"the first {webhooks.MOST_REPLAYED:,} messages."
+    )
+
+    def carry_out(self, data, origin):
+        """Replay it. Raises NotDone if the endpoint is disabled."""
+        since = bank_day.start(data["since"])
+        try:
+            count = webhooks.replay(self.subject, since, reason=data["reason"], origin=origin)
+        except webhooks.Disabled:
+            raise NotDone("This endpoint is disabled.") from None
+        return f"{count} messages are sent again."
 
 
 @admin.register(WebhookEndpoint)
@@ -72,10 +114,19 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def get_urls(self):
-        """Return the pages, with the operation on endpoints."""
-        view = self.admin_site.admin_view(DisableWebhook.as_view())
-        name = "transfers_webhookendpoint_disable"
-        return [path("<int:endpoint_id>/disable/", view, name=name), *super().get_urls()]
+        """Return the pages, with the operations on endpoints."""
+        operations = {"disable": DisableWebhook, "replay": ReplayWebhook}
+        return [
+            *(
+                path(
+                    f"<int:endpoint_id>/{name}/",
+                    self.admin_site.admin_view(operation.as_view()),
+                    name=f"transfers_webhookendpoint_{name}",
+                )
+                for name, operation in operations.items()
+            ),
+            *super().get_urls(),
+        ]
 
 
 @admin.register(WebhookDelivery)
