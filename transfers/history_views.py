@@ -27,10 +27,10 @@ class PeriodForm(forms.Form):
     """Two bank dates, both included; either may be missing."""
 
     since = forms.DateField(
-        label=gettext_lazy("From"), required=False, widget=forms.DateInput({"type": "date"})
+        label=gettext_lazy("First day"), required=False, widget=forms.DateInput({"type": "date"})
     )
     until = forms.DateField(
-        label=gettext_lazy("To"), required=False, widget=forms.DateInput({"type": "date"})
+        label=gettext_lazy("Last day"), required=False, widget=forms.DateInput({"type": "date"})
     )
 
     def clean(self):
