@@ -10,6 +10,7 @@ import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from http.cookies import SimpleCookie
 from urllib.parse import urlencode
@@ -330,8 +331,9 @@ def faults(books) -> Callable:
 
 @pytest.fixture(autouse=True)
 def nobody_is_seen_once_a_minute(monkeypatch):
-    """Else a session would be written by whichever call is the first of a minute."""
+    """Else a session or a token would be written by whichever call is the first of a minute."""
     monkeypatch.setattr(sessions, "SEEN_EVERY_SECONDS", 10**9)
+    monkeypatch.setattr(tokens, "USE_IS_NOTED_EVERY", timedelta(days=1))
 
 
 # --- The API ----------------------------------------------------------------------------------

@@ -35,6 +35,13 @@ amounts = {{ values = ["1.00", "0.01", "99999.00"] }}
 "body.amount" = {{ dictionary = "amounts", probability = 0.6 }}
 "query.account_id" = {{ dictionary = "accounts", probability = 0.6 }}
 
+# Each payment of a bulk call is judged by itself: what is none has a 400 in its place, in a 200.
+[[operations]]
+include-path = "/transfers/bulk"
+checks.negative_data_rejection.expected-statuses = [
+    "200", "400", "401", "403", "406", "413", "415", "422", "429",
+]
+
 [[operations]]
 include-path-regex = "^/accounts/"
 parameters = {{ id = "{account}" }}
