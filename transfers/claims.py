@@ -23,8 +23,17 @@ def claim(waiting: QuerySet, next_ones: QuerySet, seconds: float):
     for key in list(due.values_list("pk", flat=True)[:LOOKED_AT]):
         one = waiting.filter(pk=key, next_attempt_at__lte=now)
         if found := one.select_for_update(skip_locked=True).first():
-            until = now + dt.timedelta(seconds=seconds)
-            one.update(next_attempt_at=until, attempts=F("attempts") + 1)
-            found.attempts += 1
+            take([found], seconds)
             return found
     return None
+
+
+def take(locked: list, seconds: float) -> None:
+    """Claim these rows, which the caller has locked, for so many `seconds`."""
+    if not locked:
+        return
+    until = timezone.now() + dt.timedelta(seconds=seconds)
+    taken = type(locked[0]).objects.filter(pk__in=[row.pk for row in locked])
+    taken.update(next_attempt_at=until, attempts=F("attempts") + 1)
+    for row in locked:
+        row.attempts += 1

@@ -24,6 +24,7 @@ from transfers.models import LedgerEntry, Notice, Transfer
 
 logger = logging.getLogger("smartbank.mail")
 
+MOST_IN_A_MAIL = 500
 CLAIM_SECONDS = 4 * settings.EMAIL_TIMEOUT  # connecting, greeting, signing in, sending
 
 # After which pause it is tried again: for a day, then it is given up.
@@ -46,75 +47,106 @@ def write(entries: list[LedgerEntry], now: dt.datetime) -> None:
 
 
 def send_next() -> bool:
-    """Send one notice that is due; return False if there is none.
+    """Send what is due for one account, in one mail; return False if nothing is.
 
     Raises transactions.Busy if the database is away; then it is sent again later.
     """
-    notice = transactions.run(_claim)
-    if notice is None:
-        return False
-    transactions.run(partial(_note, notice, _send(notice)))
-    return True
+    notices = transactions.run(_claim)
+    if notices:
+        transactions.run(partial(_note, notices, _send(notices)))
+    return bool(notices)
 
 
-def _claim() -> Notice | None:
+def _claim() -> list[Notice]:
+    """Claim the oldest notice that is due and those that wait beside it: whoever pays five hundred
+    at once gets one mail."""
     waiting = Notice.objects.all()
-    if found := claims.claim(waiting, waiting, CLAIM_SECONDS):
-        account = Account.objects.select_related("customer__user").get(pk=found.account_id)
-        found.account, found.transfer = account, Transfer.objects.get(pk=found.transfer_id)
-    return found
+    first = claims.claim(waiting, waiting, CLAIM_SECONDS)
+    if first is None:
+        return []
+    beside = waiting.filter(account=first.account_id, next_attempt_at__lte=timezone.now())
+    others = list(beside.select_for_update(skip_locked=True).order_by("pk")[: MOST_IN_A_MAIL - 1])
+    claims.take(others, CLAIM_SECONDS)
+    notices = sorted([first, *others], key=lambda one: one.pk)
+    account = Account.objects.select_related("customer__user").get(pk=first.account_id)
+    transfers = Transfer.objects.in_bulk([one.transfer_id for one in notices])
+    for one in notices:
+        one.account, one.transfer = account, transfers[one.transfer_id]
+    return notices
 
 
-def _send(notice: Notice) -> bool:
+def _send(notices: list[Notice]) -> bool:
     """Send the mail, if its receiver has an address; return whether that is done."""
-    user = notice.account.customer.user
-    if not (user.email and user.is_active):
+    customer = notices[0].account.customer
+    if not (customer.user.email and customer.user.is_active):
         return True
     try:
-        with translation.override(notice.account.customer.language):
-            _mail(notice, user.email).send()
+        with translation.override(customer.language):
+            _mail(notices).send()
     except (OSError, SMTPException, ValueError) as error:
         logger.error("a mail was not sent", exc_info=error)
         return False
     return True
 
 
-def _note(notice: Notice, is_done: bool) -> None:
-    found = Notice.objects.filter(pk=notice.pk)
-    if is_done:
-        found.delete()
-    elif notice.attempts > len(PAUSES):
-        logger.error("a mail about transfer %s was given up", notice.transfer.public_id)
-        found.delete()
-    else:
-        found.update(next_attempt_at=timezone.now() + PAUSES[notice.attempts - 1])
+def _note(notices: list[Notice], is_done: bool) -> None:
+    now = timezone.now()
+    for one in notices:
+        found = Notice.objects.filter(pk=one.pk)
+        if is_done:
+            found.delete()
+        elif one.attempts > len(PAUSES):
+            logger.error("a mail about transfer %s was given up", one.transfer.public_id)
+            found.delete()
+        else:
+            found.update(next_attempt_at=now + PAUSES[one.attempts - 1])
 
 
-def _mail(notice: Notice, address: str) -> EmailMessage:
+def _mail(notices: list[Notice]) -> EmailMessage:
     """Return the mail. It names no balance and no other side: mail is read by others."""
-    transfer, account = notice.transfer, notice.account
-    amount = money.display(transfer.amount_minor, transfer.currency)
-    if transfer.from_account_id == account.pk:
+    first, last, account = notices[0], notices[-1], notices[0].account
+    if len(notices) > 1:
+        subject = _("{bank}: {count} movements in your account")
+    elif _is_out(first):
         subject = _("{bank}: {amount} sent")
-        told = _("{amount} left your account {account} on {when}.")
     else:
         subject = _("{bank}: {amount} received")
-        told = _("{amount} came to your account {account} on {when}.")
-    facts = {"amount": amount, "account": masked(account.number), "bank": settings.BANK_NAME}
-    told = told.format(when=moment(transfer.completed_at), **facts)
     paragraphs = [
         _("Hello {name},").format(name=account.customer.name),
-        told,
-        _("Payment number: {number}").format(number=transfer.public_id),
+        *map(_told, notices),
         _("If you did not expect this, tell us at once: {contact}.").format(
             contact=settings.BANK_CONTACT
         ),
-        _("{bank} never asks for your password by phone or e-mail.").format(**facts),
+        _("{bank} never asks for your password by phone or e-mail.").format(
+            bank=settings.BANK_NAME
+        ),
     ]
-    message_id = f"<{transfer.public_id}.{account.public_id}@smartbank>"
+    names = f"{first.transfer.public_id}.{last.transfer.public_id}.{account.public_id}"
     return EmailMessage(
-        subject.format(**facts),
+        subject.format(bank=settings.BANK_NAME, count=len(notices), amount=_amount(first)),
         "\n\n".join(paragraphs) + "\n",
-        to=[address],
-        headers={"Message-ID": message_id},
+        to=[account.customer.user.email],
+        headers={"Message-ID": f"<{names}@smartbank>"},
     )
+
+
+def _told(notice: Notice) -> str:
+    if _is_out(notice):
+        told = _("{amount} left your account {account} on {when}.")
+    else:
+        told = _("{amount} came to your account {account} on {when}.")
+    told = told.format(
+        amount=_amount(notice),
+        account=masked(notice.account.number),
+        when=moment(notice.transfer.completed_at),
+    )
+    number = _("Payment number: {number}").format(number=notice.transfer.public_id)
+    return f"{told}\n{number}"
+
+
+def _is_out(notice: Notice) -> bool:
+    return notice.transfer.from_account_id == notice.account.pk
+
+
+def _amount(notice: Notice) -> str:
+    return money.display(notice.transfer.amount_minor, notice.transfer.currency)

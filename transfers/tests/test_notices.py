@@ -1,6 +1,7 @@
 """Mails about money in and out: written with the transfer, sent until the mail server has them."""
 
 import logging
+import re
 import threading
 from smtplib import SMTPServerDisconnected
 
@@ -66,6 +67,31 @@ def test_both_sides_are_told_once_and_neither_of_the_others_balance_or_name(
             assert secret not in text
         assert "₹4,975.00" not in text and "₹3,025.00" not in text
     assert not Notice.objects.exists()
+
+
+def test_what_happens_to_an_account_at_once_is_one_mail(reena, rahul, letters, mailoutbox):
+    order = {"from_account_id": reena.account.public_id, "amount": "1.00"}
+    order["to_account_id"] = rahul.account.public_id
+    wishes = [order | {"idempotency_key": str(number)} for number in range(30)]
+    results = reena.api.post("/transfers/bulk", {"transfers": wishes}).json()["results"]
+
+    sent = letters()
+
+    assert len(mailoutbox) == 2
+    assert sent["reena"].subject == "SmartBank: 30 movements in your account"
+    numbers = re.findall(r"Payment number: (\S+)", sent["reena"].body)
+    assert numbers == [one["transfer"]["id"] for one in results]
+    assert sent["reena"].body.count("₹1.00 left your account") == 30
+    assert sent["rahul"].body.count("₹1.00 came to your account") == 30
+    assert not Notice.objects.exists()
+
+
+def test_a_mail_holds_only_so_much(reena, rahul, letters, mailoutbox, monkeypatch):
+    monkeypatch.setattr(notices, "MOST_IN_A_MAIL", 2)
+    for _ in range(3):
+        reena.send(rahul, "1.00")
+    letters()
+    assert sorted(one.body.count("Payment number") for one in mailoutbox) == [1, 1, 2, 2]
 
 
 def test_cash_is_told_too(reena, letters, teller):
@@ -172,7 +198,7 @@ def test_a_dispatcher_that_dies_keeps_no_mail(reena, rahul, letters, clock):
 
 @pytest.mark.row_locks
 @pytest.mark.django_db(transaction=True)
-def test_ten_dispatchers_at_once_send_each_mail_once(reena, rahul, letters, mailoutbox):
+def test_ten_dispatchers_at_once_tell_each_movement_once(reena, rahul, letters, mailoutbox):
     for _ in range(10):
         reena.send(rahul, "1.00")
 
@@ -187,8 +213,12 @@ def test_ten_dispatchers_at_once_send_each_mail_once(reena, rahul, letters, mail
     for one in threads:
         one.join()
 
-    ids = [one.extra_headers["Message-ID"] for one in mailoutbox]
-    assert (len(ids), len(set(ids))) == (20, 20)
+    told = [
+        (one.to[0], number)
+        for one in mailoutbox
+        for number in re.findall(r"Payment number: (\S+)", one.body)
+    ]
+    assert (len(told), len(set(told))) == (20, 20)
 
 
 def test_who_has_no_address_or_may_not_sign_in_is_not_told(reena, rahul, letters):
