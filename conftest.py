@@ -23,6 +23,7 @@ from accounts.models import Account, AccountDailyUsage, Customer
 from audit import append_only
 from audit.models import AuditLog
 from audit.operations import Origin
+from office import approvals
 from transfers import cash
 from transfers.models import LedgerEntry, Transfer
 
@@ -200,7 +201,26 @@ def auditor(make_staff):
 
 @pytest.fixture
 def admin(make_staff):
-    return make_staff("admin", is_superuser=True)
+    return make_staff("admin", "administrator")
+
+
+@pytest.fixture
+def chief(make_staff):
+    """Somebody in every role: what these may not, nobody may."""
+    chief = make_staff("chief")
+    chief.user.groups.set(Group.objects.all())
+    return chief
+
+
+@pytest.fixture
+def unfreeze(teller, manager):
+    """Return a function that lets money move again on somebody's account, as two people do it."""
+
+    def let_move(person):
+        wish = approvals.ask_to_unfreeze(person.account, reason="Found", origin=teller.origin)
+        approvals.approve(wish, answer="", origin=manager.origin)
+
+    return let_move
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from accounts import public_ids, rows
+from accounts import numbers, public_ids, rows
 from audit.models import Chained
 
 
@@ -57,7 +57,10 @@ class Customer(models.Model):
 
     class Meta:
         db_table = "customers"
-        permissions = [("open_customer", "Can open customers and their sign-in")]
+        permissions = [
+            ("open_customer", "Can open customers and their sign-in"),
+            ("reveal_customer", "Can see personal data that is masked"),
+        ]
 
     def __str__(self):
         return self.name
@@ -191,13 +194,18 @@ class Account(Chained):
         ]
 
     def __str__(self):
-        return f"{self.number} {self.name}"
+        return f"{self.masked_number} {self.name}"
 
     def save(self, **kwargs):
         """Insert the account. Raises TypeError for a change: that is for the operations."""
         if not self._state.adding:
             raise TypeError("An account is changed through operations, column by column.")
         super().save(**kwargs)
+
+    @property
+    def masked_number(self) -> str:
+        """The number as the back office shows it; the bank's own are nobody's personal data."""
+        return numbers.masked(self.number) if self.customer_id else self.number
 
     @property
     def available_minor(self) -> int:
@@ -228,6 +236,7 @@ class AccountDailyUsage(models.Model):
             ),
             models.CheckConstraint(condition=Q(used_minor__gte=0), name="used_never_negative"),
         ]
+        indexes = [models.Index(fields=["bank_date"], name="usage_by_bank_date")]
 
     def __str__(self):
         return f"{self.account_id} on {self.bank_date}"
@@ -244,7 +253,8 @@ class ApiTokenQuerySet(models.QuerySet):
 
     def valid(self) -> "ApiTokenQuerySet":
         """Return the tokens that still open something."""
-        return self.filter(revoked_at=None, expires_at__gt=timezone.now(), user__is_active=True)
+        users = {"user__is_active": True, "user__is_superuser": False}
+        return self.filter(revoked_at=None, expires_at__gt=timezone.now(), **users)
 
 
 class Scope(models.TextChoices):
@@ -304,7 +314,8 @@ class ApiToken(models.Model):
     @property
     def is_valid(self) -> bool:
         """Whether it still opens something, as `valid` says it in SQL. Load `user` with it."""
-        return self.revoked_at is None and self.expires_at > timezone.now() and self.user.is_active
+        may_sign_in = self.user.is_active and not self.user.is_superuser
+        return self.revoked_at is None and self.expires_at > timezone.now() and may_sign_in
 
     @classmethod
     def new_secret(cls) -> str:

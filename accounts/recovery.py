@@ -12,8 +12,9 @@ from accounts.models import Customer
 def start(email: str, link) -> None:
     """Mail a link to every customer with this address; `link(customer_id, token)` makes it.
 
-    To nobody who is staff: they ask the superuser. The link works once, for PASSWORD_RESET_TIMEOUT
-    seconds, and no more once the customer has signed in or changed the password.
+    To nobody who is staff: they ask an administrator. The link works once, for
+    PASSWORD_RESET_TIMEOUT seconds, and no more once the customer has signed in or changed the
+    password.
     """
     users = get_user_model().objects.filter(
         email__iexact=email, is_active=True, is_staff=False, customer__isnull=False

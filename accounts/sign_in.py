@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.contrib.auth import authenticate, get_user_model
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 from django.utils.crypto import salted_hmac
@@ -12,6 +13,15 @@ from django.utils.translation import ngettext
 from accounts import throttles
 from audit.models import Action
 from audit.operations import Origin, record
+
+
+class RolesAlone(ModelBackend):
+    """Django's users and their groups, without superusers: to be one opens nothing (setting
+    AUTHENTICATION_BACKENDS). What people may do in this bank, they may by their roles."""
+
+    def user_can_authenticate(self, user) -> bool:
+        """Return whether the user may sign in, and stay so."""
+        return super().user_can_authenticate(user) and not user.is_superuser
 
 
 def anybody(user) -> bool:

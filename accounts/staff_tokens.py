@@ -71,5 +71,5 @@ class MakeToken(Operation):
             )
 
     def page(self):
-        """Return the customer's page."""
-        return reverse("admin:accounts_customer_change", args=[self.subject.pk])
+        """Return the user's page: an administrator sees no customers."""
+        return reverse("admin:auth_user_change", args=[self.subject.user_id])

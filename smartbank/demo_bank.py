@@ -52,10 +52,10 @@ def is_ours(tables: list[str]) -> bool:
 def open_bank() -> None:
     """Open customers, accounts and staff, and pay the deposits in. What is there already stays,
     so a run that was cut off is completed by the next."""
-    _staff(ADMIN, is_superuser=True)
+    _staff(ADMIN, role="administrator")
     for role in STAFF:
-        _staff(role)
-    origin = Origin(actor_id=_staff("teller").pk, request_id="demo")
+        _staff(role, role)
+    origin = Origin(actor_id=_staff("teller", "teller").pk, request_id="demo")
     for username, (name, deposit, limit) in CUSTOMERS.items():
         account = _account(username, name, limit, origin)
         cash.deposit(
@@ -70,7 +70,7 @@ def open_bank() -> None:
     sandbox.open_accounts(playground, reason=REASON, origin=origin)
 
 
-def _staff(username: str, **flags):
+def _staff(username: str, role: str):
     users = get_user_model().objects
     user = users.filter(username=username).first() or users.create(
         username=username,
@@ -78,10 +78,8 @@ def _staff(username: str, **flags):
         first_name=username.title(),
         password=make_password(DEMO_PASSWORD),
         is_staff=True,
-        **flags,
     )
-    if username in STAFF:
-        user.groups.add(Group.objects.get(name=username))
+    user.groups.add(Group.objects.get(name=role))
     return user
 
 

@@ -1,4 +1,7 @@
-"""What bank staff may do, as Django groups. No permission here changes a balance by itself."""
+"""What bank staff may do, as Django groups. No permission here changes a balance by itself.
+
+Nobody may do anything without being in a role: Django's superusers open no door of this bank.
+"""
 
 from django.contrib.auth.models import Group, Permission
 
@@ -14,6 +17,8 @@ _LOOK = [
 _SERVE = [
     "accounts.open_customer",
     "accounts.open_account",
+    "accounts.change_customer",
+    "accounts.reveal_customer",
     "accounts.change_limit",
     "accounts.freeze_account",
     "transfers.handle_cash",
@@ -29,20 +34,36 @@ _SUPERVISE = [
     "accounts.view_apitoken",
     "accounts.revoke_apitoken",
     "audit.view_auditlog",
+    "audit.export_lists",
 ]
 _AUDIT = [
     "transfers.view_webhookendpoint",
     "transfers.view_webhookdelivery",
     "accounts.view_apitoken",
+    "accounts.reveal_customer",
     "audit.view_auditlog",
+    "audit.export_lists",
     "auth.view_user",
     "auth.view_group",
+]
+_ADMINISTER = [
+    "auth.view_user",
+    "auth.add_user",
+    "auth.change_user",
+    "auth.view_group",
+    "auth.add_group",
+    "auth.change_group",
+    "auth.delete_group",
+    "accounts.view_apitoken",
+    "accounts.add_apitoken",
+    "accounts.revoke_apitoken",
 ]
 
 ROLES = {
     "teller": [*_LOOK, *_SERVE],
     "manager": [*_LOOK, *_SERVE, *_SUPERVISE],
     "auditor": [*_LOOK, *_AUDIT],
+    "administrator": _ADMINISTER,
 }
 
 

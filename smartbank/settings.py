@@ -155,6 +155,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Who is calling ---------------------------------------------------------------------------
 
+AUTHENTICATION_BACKENDS = ["accounts.sign_in.RolesAlone"]
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",

@@ -9,7 +9,7 @@ HEAD is answered as its GET. Over a column stand the first three letters of its 
     expired    has the owner's old token     other      Anita, who has no part in it
     revoked    has one that was revoked      clerk      staff to whom no role was given
 
-The rest are staff in their roles; `admin` is the superuser. An object in a path is the owner's.
+The rest are staff in their roles; `admin` is an administrator. An object in a path is the owner's.
 """
 
 CALLERS = [
@@ -26,17 +26,17 @@ route                    method  str ina exp rev  own rec oth  cle tel man aud a
 /auth/token              DELETE  401 401 401 401  204 204 204  204 204 204 204 204  # own token
 /auth/token/rotation     POST    401 401 401 401  200 200 200  200 200 200 200 200  # own token
 /me                      GET     401 401 401 401  200 200 200  200 200 200 200 200
-/customers/<id>/accounts GET     401 401 401 401  200 404 404  404 200 200 200 200
-/accounts/<id>           GET     401 401 401 401  200 404 404  404 200 200 200 200
-/accounts/<id>/limits    GET     401 401 401 401  200 404 404  404 200 200 200 200
-/accounts/<id>/entries   GET     401 401 401 401  200 404 404  404 200 200 200 200
-/accounts/<id>/statement GET     401 401 401 401  200 404 404  404 200 200 200 200
+/customers/<id>/accounts GET     401 401 401 401  200 404 404  404 200 200 200 404
+/accounts/<id>           GET     401 401 401 401  200 404 404  404 200 200 200 404
+/accounts/<id>/limits    GET     401 401 401 401  200 404 404  404 200 200 200 404
+/accounts/<id>/entries   GET     401 401 401 401  200 404 404  404 200 200 200 404
+/accounts/<id>/statement GET     401 401 401 401  200 404 404  404 200 200 200 404
 /transfers               GET     401 401 401 401  200 200 200  200 200 200 200 200  # their own
 /transfers               POST    401 401 401 401  201 404 404  403 403 403 403 403  # owner's money
 /transfers/bulk          POST    401 401 401 401  200 200 200  403 403 403 403 403  # owner's money
 /transfers/quote         POST    401 401 401 401  200 200 200  403 403 403 403 403  # owner's money
-/transfers/<id>          GET     401 401 401 401  200 200 404  404 200 200 200 200
-/transfers/<id>/receipt  POST    401 401 401 401  403 200 404  404 403 403 403 403
+/transfers/<id>          GET     401 401 401 401  200 200 404  404 200 200 200 404
+/transfers/<id>/receipt  POST    401 401 401 401  403 200 404  404 403 403 403 404
 /webhooks                GET     401 401 401 401  200 200 200  403 403 403 403 403  # their own
 /webhooks                POST    401 401 401 401  201 201 201  403 403 403 403 403
 /webhooks/<id>           GET     401 401 401 401  200 404 404  404 404 404 404 404
@@ -44,7 +44,7 @@ route                    method  str ina exp rev  own rec oth  cle tel man aud a
 /webhooks/<id>/secret    POST    401 401 401 401  200 404 404  404 404 404 404 404
 /webhooks/<id>/replay    POST    401 401 401 401  200 404 404  404 404 404 404 404
 /webhooks/<id>/deliveries GET    401 401 401 401  200 404 404  404 404 404 404 404
-/transfers/<id>/proof    GET     401 401 401 401  200 200 404  404 200 200 200 200
+/transfers/<id>/proof    GET     401 401 401 401  200 200 404  404 200 200 200 404
 /audit/key               GET     200 200 200 200  200 200 200  200 200 200 200 200
 /schema                  GET     200 200 200 200  200 200 200  200 200 200 200 200
 /healthz                 GET     200 200 200 200  200 200 200  200 200 200 200 200
@@ -124,13 +124,12 @@ route                           method    out     cle    tel    man    aud    ad
 /admin/second-factor/           POST      login   302    302    302    302    302  # begins
 /admin/search/                  GET       login   200    200    200    200    200
 /admin/accounts/                GET,POST  login   404    200    200    200    200
-/admin/audit/                   GET,POST  login   404    404    200    200    200
+/admin/audit/                   GET,POST  login   404    404    200    200    404
 /admin/auth/                    GET,POST  login   404    404    404    200    200
-/admin/office/                  GET,POST  login   404    200    200    200    200
-/admin/transfers/               GET,POST  login   404    200    200    200    200
-/admin/audit/auditlog/export/   GET       login   405    405    405    405    405
-/admin/audit/auditlog/export/   POST      login   403    403    200    200    200
-/admin/accounts/apitoken/make/<id>/ GET,POST login 403 403   403    403    200
+/admin/office/                  GET,POST  login   404    200    200    200    404
+/admin/transfers/               GET,POST  login   404    200    200    200    404
+/admin/accounts/apitoken/make/<id>/ GET,POST login 403 403   403    403    200  # its answer shows
+/admin/accounts/customer/<id>/reveal/ GET,POST login 403 200   200    200    403  # its answer shows
 /admin/auth/user/<id>/history/  GET,POST  login   403    403    403    200    200
 /admin/auth/group/<id>/history/ GET,POST  login   403    403    403    200    200
 /admin/*                        GET,POST  login   404    404    404    404    404
@@ -140,44 +139,60 @@ route                           method    out     cle    tel    man    aud    ad
 OPERATIONS = """
 route                                         cle  tel  man  aud  adm
 
-/admin/accounts/customer/open/                no   yes  yes  no   yes
-/admin/accounts/customer/<id>/open-account/   no   yes  yes  no   yes
-/admin/accounts/account/<id>/freeze/          no   yes  yes  no   yes
-/admin/accounts/account/<id>/verify/          no   no   yes  yes  yes
+/admin/accounts/customer/open/                no   yes  yes  no   no
+/admin/accounts/customer/<id>/open-account/   no   yes  yes  no   no
+/admin/accounts/customer/<id>/update/         no   yes  yes  no   no
+/admin/accounts/customer/<id>/close/          no   yes  yes  no   no
+/admin/accounts/account/<id>/freeze/          no   yes  yes  no   no
+/admin/accounts/account/<id>/verify/          no   no   yes  yes  no
 /admin/accounts/apitoken/<id>/revoke/         no   no   yes  no   yes
-/admin/office/approvalrequest/deposit/<id>/   no   yes  yes  no   yes
-/admin/office/approvalrequest/withdraw/<id>/  no   yes  yes  no   yes
-/admin/office/approvalrequest/limit/<id>/     no   yes  yes  no   yes
-/admin/office/approvalrequest/unfreeze/<id>/  no   yes  yes  no   yes
-/admin/office/approvalrequest/close/<id>/     no   yes  yes  no   yes
-/admin/office/approvalrequest/reverse/<id>/   no   yes  yes  no   yes
-/admin/office/approvalrequest/<id>/approve/   no   no   yes  no   yes  # the teller asked for it
-/admin/office/approvalrequest/<id>/refuse/    no   no   yes  no   yes
+/admin/office/approvalrequest/deposit/<id>/   no   yes  yes  no   no
+/admin/office/approvalrequest/withdraw/<id>/  no   yes  yes  no   no
+/admin/office/approvalrequest/limit/<id>/     no   yes  yes  no   no
+/admin/office/approvalrequest/unfreeze/<id>/  no   yes  yes  no   no
+/admin/office/approvalrequest/close/<id>/     no   yes  yes  no   no
+/admin/office/approvalrequest/reverse/<id>/   no   yes  yes  no   no
+/admin/office/approvalrequest/<id>/approve/   no   no   yes  no   no   # the teller asked for it
+/admin/office/approvalrequest/<id>/refuse/    no   no   yes  no   no
 /admin/office/approvalrequest/<id>/withdraw/  no   yes  no   no   no
-/admin/transfers/dispute/<id>/note/           no   yes  yes  no   yes
-/admin/transfers/dispute/<id>/explain/        no   yes  yes  no   yes
-/admin/transfers/webhookendpoint/<id>/disable/ no  no   yes  no   yes
-/admin/transfers/webhookendpoint/<id>/replay/ no   no   yes  no   yes
+/admin/transfers/dispute/<id>/note/           no   yes  yes  no   no
+/admin/transfers/dispute/<id>/explain/        no   yes  yes  no   no
+/admin/transfers/webhookendpoint/<id>/disable/ no  no   yes  no   no
+/admin/transfers/webhookendpoint/<id>/replay/ no   no   yes  no   no
+/admin/second-factor/<id>/remove/             no   no   no   no   yes
 /admin/auth/user/<id>/password/               no   no   no   no   yes
+"""
+
+# Lists that can be exported, by those who may (`yes`) with a POST; 403 to all others, 405 to a GET.
+EXPORTS = """
+route                                     cle  tel  man  aud  adm
+
+/admin/accounts/account/export/           no   no   yes  yes  no
+/admin/accounts/accountdailyusage/export/ no   no   yes  yes  no
+/admin/audit/auditlog/export/             no   no   yes  yes  no
+/admin/office/approvalrequest/export/     no   no   yes  yes  no
+/admin/transfers/dispute/export/          no   no   yes  yes  no
+/admin/transfers/transfer/export/         no   no   yes  yes  no
+/admin/transfers/ledgerentry/export/      no   no   yes  yes  no
 """
 
 # What staff see and edit of each table: v(iew), a(dd), c(hange), d(elete), - nothing.
 MODELS = """
 model                               cle  tel  man  aud  adm
 
-/admin/accounts/customer/           -    v    v    v    v
-/admin/accounts/account/            -    v    v    v    v
-/admin/accounts/accountdailyusage/  -    v    v    v    v
+/admin/accounts/customer/           -    v    v    v    -
+/admin/accounts/account/            -    v    v    v    -
+/admin/accounts/accountdailyusage/  -    v    v    v    -
 /admin/accounts/apitoken/           -    -    v    v    v
-/admin/audit/auditlog/              -    -    v    v    v
+/admin/audit/auditlog/              -    -    v    v    -
 /admin/auth/user/                   -    -    -    v    vac
 /admin/auth/group/                  -    -    -    v    vacd
-/admin/office/approvalrequest/      -    v    v    v    v
-/admin/transfers/dispute/           -    v    v    v    v
-/admin/transfers/transfer/          -    v    v    v    v
-/admin/transfers/ledgerentry/       -    v    v    v    v
-/admin/transfers/webhookendpoint/   -    -    v    v    v
-/admin/transfers/webhookdelivery/   -    -    v    v    v
+/admin/office/approvalrequest/      -    v    v    v    -
+/admin/transfers/dispute/           -    v    v    v    -
+/admin/transfers/transfer/          -    v    v    v    -
+/admin/transfers/ledgerentry/       -    v    v    v    -
+/admin/transfers/webhookendpoint/   -    -    v    v    -
+/admin/transfers/webhookdelivery/   -    -    v    v    -
 """
 
 # The pages that the back office has for each of these tables: what a caller needs, and the answer

@@ -24,6 +24,7 @@ from django.test import Client
 from django.urls import URLResolver, get_resolver, path
 from django.urls.resolvers import RegexPattern
 from django.utils import timezone
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -73,6 +74,10 @@ def office() -> dict[tuple[str, str], dict[str, str]]:
         for method, done in (("GET", "200"), ("POST", "302")):
             answers = {who: done if row[who] == "yes" else "403" for who in STAFF}
             rows[row["route"], method] = {"outsider": "login", **answers}
+    for row in rows_of(tables.EXPORTS):
+        answers = {who: "200" if row[who] == "yes" else "403" for who in STAFF}
+        rows[row["route"], "POST"] = {"outsider": "login", **answers}
+        rows[row["route"], "GET"] = {"outsider": "login", **dict.fromkeys(STAFF, "405")}
     for row in rows_of(tables.MODELS):
         for (page, method), needed in by_route(rows_of(tables.PAGES_OF_A_MODEL)).items():
             who_may = [who for who in STAFF if needed["needs"] in {*row[who], "nothing"}]
@@ -457,9 +462,16 @@ def call_office(desk, people, payment, endpoint, reena, meera, manager, teller) 
     )
     Transfer.objects.filter(pk=payment.pk).update(received_minor=0)
     disputed = Dispute.objects.create(transfer=payment, opened_at=timezone.now())
+    colleague = User.objects.create_user("colleague", is_staff=True)
+    TOTPDevice.objects.create(user=colleague, name="phone")
+    leaving = operations.open_customer(
+        username="leaving", password=PASSWORD, name="Leaving", origin=teller.origin
+    )
     spare, shift = User.objects.create_user("spare"), Group.objects.create(name="night shift")
     rows = {
         "/admin/accounts/customer/": reena.customer,
+        "/admin/accounts/customer/<id>/close/": leaving,
+        "/admin/second-factor/": colleague,
         "/admin/accounts/account/": reena.account,
         "/admin/accounts/accountdailyusage/": AccountDailyUsage.objects.get(account=reena.account),
         "/admin/accounts/apitoken/": ApiToken.objects.get(token_hash=ApiToken.digest(reena.token)),
@@ -498,6 +510,11 @@ def call_office(desk, people, payment, endpoint, reena, meera, manager, teller) 
         "/admin/accounts/customer/<id>/open-account/": {
             **{"name": "Travel", "currency": "INR", "daily_limit": "1", **why},
         },
+        "/admin/accounts/customer/<id>/update/": {"name": "Reena", "is_active": "on", **why}
+        | {"email": "reena@example.com"},
+        "/admin/accounts/customer/<id>/close/": why,
+        "/admin/accounts/customer/<id>/reveal/": why,
+        "/admin/second-factor/<id>/remove/": why,
         "/admin/office/approvalrequest/limit/<id>/": {"daily_limit": "1", **why},
         **dict.fromkeys(
             (
@@ -702,8 +719,8 @@ def test_a_list_of_transfers_holds_what_each_caller_may_see(desk, payment, reena
         "owner": {of_reena, payment.public_id, refused},
         "receiver": {of_rahul, payment.public_id},
         "other": {of_anita},
-        "clerk": set(),
-        **dict.fromkeys(["teller", "manager", "auditor", "admin"], everything),
+        **dict.fromkeys(["clerk", "admin"], set()),
+        **dict.fromkeys(["teller", "manager", "auditor"], everything),
     }
     for caller, ids in expected.items():
         body = desk.by_token(caller, "GET", "/transfers").response.json()

@@ -16,6 +16,7 @@ from django.conf import settings as live_settings
 from django.contrib.admin import site
 from django.contrib.auth import hashers
 from django.contrib.auth.models import Group, User
+from django.core.management import call_command
 from django.db import DatabaseError, OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -175,17 +176,38 @@ def test_a_deactivated_user_is_out_with_the_next_request(reena, teller):
     assert reena.api.get("/me").status_code == 401
 
 
-def test_a_role_that_was_taken_away_is_gone_with_the_next_request(manager, admin, reena, books):
+def test_a_role_that_was_taken_away_is_gone_with_the_next_request(manager, reena, books):
     limit = reverse("admin:office_limit", args=[reena.account.pk])
-    browser, root = manager.browser, admin.browser
+    browser = manager.browser
     assert is_signed_in(browser, limit)
     manager.user.groups.set([Group.objects.get(name="auditor")])
     assert browser.get(limit).status_code == 403
     assert browser.get("/admin/audit/auditlog/").status_code == 200
-    User.objects.filter(pk=admin.user.pk).update(is_superuser=False)
-    assert root.get(limit).status_code == 403
-    User.objects.filter(pk=admin.user.pk).update(is_staff=False)
-    assert root.get("/admin/")["Location"] == "/admin/login/?next=/admin/"
+    User.objects.filter(pk=manager.user.pk).update(is_staff=False)
+    assert browser.get("/admin/")["Location"] == "/admin/login/?next=/admin/"
+
+
+def test_a_superuser_opens_no_door(make_staff, reena, stranger):
+    """Not even one in a role: neither by password nor by a session or token from before."""
+    root = make_staff("root", "manager")
+    browser = root.browser
+    assert is_signed_in(browser, "/admin/")
+    User.objects.filter(pk=root.user.pk).update(is_superuser=True)
+    assert not is_signed_in(browser, "/admin/")
+    assert root.api.get(f"/accounts/{reena.account.public_id}").status_code == 401
+    door = {"username": "root", "password": PASSWORD}
+    assert Client().post("/admin/login/", door).status_code == 200
+    assert stranger.post("/auth/token", door).status_code == 401
+
+
+def test_the_command_that_makes_the_first_user_makes_an_administrator(db, monkeypatch):
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
+    options = {"username": "first", "email": "first@bank.example", "interactive": False}
+    call_command("createsuperuser", **options, verbosity=0)
+    user = User.objects.get(username="first")
+    assert (user.is_staff, user.is_superuser) == (True, False)
+    assert [group.name for group in user.groups.all()] == ["administrator"]
+    assert Client().login(username="first", password=PASSWORD)
 
 
 def production_settings() -> dict:
@@ -282,7 +304,7 @@ def members(value, path: str = "") -> set[str]:
 
 
 def test_every_answer_of_the_api_holds_these_members_and_no_others(
-    reena, rahul, anita, meera, stranger, teller, manager, auditor, admin, subtests
+    reena, rahul, anita, meera, stranger, teller, manager, auditor, subtests
 ):
     paid = f"/transfers/{reena.send(rahul, '25.00').json()['id']}"
     account, customer = reena.account.public_id, reena.customer.public_id
@@ -299,7 +321,7 @@ def test_every_answer_of_the_api_holds_these_members_and_no_others(
     }
     answers = [
         (f"{path} by {person.user.username}", person.api.get(path), held)
-        for person in (reena, teller, manager, auditor, admin)
+        for person in (reena, teller, manager, auditor)
         for path, held in reads.items()
     ]
     answers += [
@@ -307,7 +329,7 @@ def test_every_answer_of_the_api_holds_these_members_and_no_others(
         for path, held in reads.items()
         if account in path or customer in path or path == paid
     ]
-    for person in (teller, manager, auditor, admin):
+    for person in (teller, manager, auditor):
         name = person.user.username
         answers.append((f"list by {name}", person.api.get("/transfers"), page_of(TRANSFER)))
     with_fee = reena.order(rahul, "1.00") | {"fee": "0"}
@@ -659,11 +681,11 @@ def hostile(reena, rahul, teller, manager):
 
 
 def test_reading_pages_changes_nothing_and_what_people_wrote_stays_text(
-    hostile, reena, rahul, admin, subtests
+    hostile, reena, rahul, chief, subtests
 ):
     """Every page that links lead to, for customers and for staff."""
     browsers = {"reena": reena.browser, "rahul": rahul.browser}
-    office = {"admin": admin.browser}
+    office = {"chief": chief.browser}
     before = everything_stored()
     account, customer = reena.account.public_id, reena.customer.public_id
     for path in (
@@ -750,11 +772,11 @@ def test_no_parameter_of_the_api_reaches_the_database_as_sql(reena, rahul, subte
 
 
 def test_no_search_filter_or_order_of_the_back_office_reaches_the_database_as_sql(
-    admin, reena, rahul, subtests
+    chief, reena, rahul, subtests
 ):
     """Each list answers, with nothing found or with its filter taken away."""
     reena.send(rahul, "25.00")
-    browser = admin.browser
+    browser = chief.browser
     before = everything_stored()
     for model in site._registry:
         url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
@@ -778,19 +800,19 @@ def test_no_search_filter_or_order_of_the_back_office_reaches_the_database_as_sq
         *("user__password__startswith", "caller__password__contains", "actor__password"),
     ],
 )
-def test_no_list_can_be_asked_about_what_it_does_not_show(lookup, admin, reena, rahul):
+def test_no_list_can_be_asked_about_what_it_does_not_show(lookup, chief, reena, rahul):
     reena.send(rahul, "25.00")
     for model in site._registry:
         url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-        answer = admin.browser.get(url, {lookup: "a"})
+        answer = chief.browser.get(url, {lookup: "a"})
         assert answer.status_code in {302, 400}, url
 
 
 STRANGE = ["TRACE", "CONNECT", "PROPFIND", "BREW"]
 
 
-def test_a_method_that_nobody_uses_does_nothing_anywhere(reena, admin, subtests):
-    office, customer = admin.browser, reena.browser
+def test_a_method_that_nobody_uses_does_nothing_anywhere(reena, chief, subtests):
+    office, customer = chief.browser, reena.browser
     before = everything_stored()
     for route in routes():
         address = route.replace("<id>", "1" if "/admin/" in route else UNKNOWN).replace("*", "no")

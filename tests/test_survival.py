@@ -437,7 +437,7 @@ def callers(what: str, is_page: bool) -> list[str]:
 
 
 @pytest.fixture
-def all_calls(app, reena, rahul, anita, manager, admin):
+def all_calls(app, reena, rahul, anita, manager, chief):
     """Return a function that lists all calls that the site takes, with credentials and idempotency
     keys of their own for each `turn`."""
     for person in (anita, manager):  # who sign in: the bank itself does not know the tests' hash
@@ -460,6 +460,7 @@ def all_calls(app, reena, rahul, anita, manager, admin):
         "/payees/": received.public_id,  # which is none: it has to be looked for all the same
         "/security/": received.public_id,
         "/admin/r/": 1,
+        "/admin/second-factor/": manager.user.pk,
         "/admin/accounts/customer/": reena.customer.pk,
         "/admin/accounts/account/": reena.account.pk,
         "/admin/accounts/accountdailyusage/": AccountDailyUsage.objects.get().pk,
@@ -504,7 +505,7 @@ def all_calls(app, reena, rahul, anita, manager, admin):
             DEPOSIT: {"amount": "5", "reason": "Counted", "key": turn * 32},
         }
         token, _ = tokens.create(reena.user, origin=reena.origin)
-        customer, staff = (one.browser.cookies["sessionid"].value for one in (reena, admin))
+        customer, staff = (one.browser.cookies["sessionid"].value for one in (reena, chief))
 
         def call(route: str, method: str, caller: str, is_page: bool) -> Call:
             session = staff if route.startswith("/admin/") else customer

@@ -116,7 +116,7 @@ def test_who_may_not_sign_in_gets_none(admin, reena):
     assert forge(admin, make_page(reena), **WISH).status_code == 404
 
 
-def test_the_customers_page_leads_there(admin, manager, reena):
-    page = reverse("admin:accounts_customer_change", args=[reena.customer.pk])
+def test_the_users_page_leads_there(admin, auditor, reena):
+    page = reverse("admin:auth_user_change", args=[reena.user.pk])
     assert make_page(reena) in admin.browser.get(page).text
-    assert make_page(reena) not in manager.browser.get(page).text
+    assert make_page(reena) not in auditor.browser.get(page).text

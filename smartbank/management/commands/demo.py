@@ -108,7 +108,7 @@ class Command(BaseCommand):
             ),
             (f"{base}/", sandbox.USERNAME, "accounts that give each answer: docs/sandbox.md"),
             *((f"{base}/admin/", username, what) for username, what in demo_bank.STAFF.items()),
-            (f"{base}/admin/", demo_bank.ADMIN, "superuser: users and groups"),
+            (f"{base}/admin/", demo_bank.ADMIN, "makes staff: users, groups, tokens, no money"),
         ]
         width = max(len(url) for url, _, _ in rows)
         self._step(f"Sign in with the {password}")

@@ -19,7 +19,7 @@ DELETE = ["SELECT", "INSERT", "UPDATE", "DELETE"]
 # Written by migrations only.
 FIXED = {"django_migrations", "django_content_type", "auth_permission"}
 # Rows that may go: sessions, counts of attempts, payees, messages that were delivered, and what
-# superusers do to staff.
+# administrators do to staff.
 FLEETING = {
     *("django_session", "auth_user", "auth_group", "auth_user_groups"),
     *("auth_user_user_permissions", "auth_group_permissions"),
