@@ -1,35 +1,26 @@
-"""Customers, accounts, limits and tokens in the back office, and who works there.
+"""Customers, accounts, limits and tokens in the back office.
 
 Whatever concerns money is shown and never edited; what staff may change are operations with pages
-of their own (accounts.staff_views). Users and groups are edited by superusers alone.
+of their own (accounts.staff_views). Account numbers and e-mail addresses are masked, here as on all
+pages of the back office: whoever needs them reveals them, which is audited.
 """
 
 import re
 from operator import attrgetter
 
 from django.contrib import admin
-from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group, User
-from django.core.exceptions import PermissionDenied
-from django.db import transaction
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Q, QuerySet
 from django.urls import path, reverse
 from django.utils import timezone
 
-from accounts import bank_day, money, staff_views, tokens
+from accounts import bank_day, mail, money, staff_views, users_admin  # noqa: F401
 from accounts.models import Account, AccountDailyUsage, ApiToken, Customer
+from accounts.numbers import mask_all
 from accounts.staff_tokens import MakeToken
-from audit.admin import (
-    NOTHING,
-    AuditLogAdmin,
-    PeriodFilter,
-    ReadOnlyAdmin,
-    link,
-    time_column,
-    with_actors,
-)
-from audit.models import Action, AuditLog
-from audit.operations import Origin, record
+from audit.admin import with_actors
+from audit.models import AuditLog
+from audit.pages import NOTHING, ReadOnlyAdmin, link, time_column
+from audit.periods import PeriodFilter
 
 LATEST = 10  # rows of history on a page; the lists have the rest
 MOST_ACCOUNTS = 200  # of one name or beginning of a number, when searching what they did
@@ -48,6 +39,17 @@ def money_column(attribute: str, label: str, currency: str = "currency"):
         return NOTHING if minor is None else money.display(minor, currency_of(row))
 
     return column
+
+
+def money_cell(attribute: str, currency: str = "currency"):
+    """Return what an export tells of minor units: the plain amount, its currency stands beside."""
+    minor_of, currency_of = attrgetter(attribute), attrgetter(currency)
+
+    def cell(row) -> str:
+        minor = minor_of(row)
+        return "" if minor is None else money.format(minor, currency_of(row))
+
+    return cell
 
 
 def accounts_named(term: str) -> QuerySet[Account]:
@@ -84,7 +86,7 @@ def in_words(details: dict, currency: str) -> list[str]:
             title = name.removesuffix("_minor").replace("_", " ")
             lines.append(f"{title} {money.display(value, currency)}")
         elif name != "currency" and value not in ("", None):
-            lines.append(f"{name.replace('_', ' ')} {value}")
+            lines.append(mask_all(f"{name.replace('_', ' ')} {value}"))
     return lines
 
 
@@ -93,9 +95,10 @@ class CustomerAdmin(ReadOnlyAdmin):
     """Who the customers are, and their accounts."""
 
     change_form_template = "admin/accounts/customer/change_form.html"
+    change_list_template = "admin/accounts/customer/change_list.html"
     list_display = ("name", "username", "opened", "public_id")
     search_help_text = "Name, username, public id, or the number of an account"
-    fields = ("name", "username", "opened", "public_id")
+    fields = ("name", "username", "may_sign_in", "email", "opened", "public_id")
 
     opened = time_column("created_at", "opened")
 
@@ -103,6 +106,16 @@ class CustomerAdmin(ReadOnlyAdmin):
     def username(self, customer) -> str:
         """Show the name to sign in with."""
         return customer.user.username
+
+    @admin.display(description="may sign in", boolean=True)
+    def may_sign_in(self, customer) -> bool:
+        """Show whether the door opens."""
+        return customer.user.is_active
+
+    @admin.display(description="e-mail")
+    def email(self, customer) -> str:
+        """Show whether there is an address."""
+        return mail.masked(customer.user.email)
 
     def get_queryset(self, request):
         """Return the customers with their users."""
@@ -119,20 +132,18 @@ class CustomerAdmin(ReadOnlyAdmin):
 
     def get_urls(self):
         """Return the pages, with the operations on customers."""
-        view = self.admin_site.admin_view
-        return [
-            path(
-                "open/",
-                view(staff_views.OpenCustomer.as_view()),
-                name="accounts_customer_open",
-            ),
-            path(
-                "<int:customer_id>/open-account/",
-                view(staff_views.OpenAccount.as_view()),
-                name="accounts_account_open",
-            ),
-            *super().get_urls(),
+        pages = [
+            ("open/", staff_views.OpenCustomer, "customer_open"),
+            ("<int:customer_id>/open-account/", staff_views.OpenAccount, "account_open"),
+            ("<int:customer_id>/update/", staff_views.ChangeCustomer, "customer_update"),
+            ("<int:customer_id>/close/", staff_views.CloseCustomer, "customer_close"),
+            ("<int:customer_id>/reveal/", staff_views.RevealCustomer, "customer_reveal"),
         ]
+        wrap = self.admin_site.admin_view
+        own = [
+            path(url, wrap(view.as_view()), name=f"accounts_{name}") for url, view, name in pages
+        ]
+        return [*own, *super().get_urls()]
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         """Show the customer with the accounts and the latest changes."""
@@ -148,17 +159,35 @@ class AccountAdmin(ReadOnlyAdmin):
 
     change_form_template = "admin/accounts/account/change_form.html"
     list_display = (
-        *("number", "owner_name", "name", "status", "kind"),
+        *("masked_number", "owner_name", "name", "status", "kind"),
         *("balance", "available", "daily_limit"),
     )
     list_filter = ("status", "kind")
     search_help_text = "Account number or its beginning, name of the owner, public id"
-    fields = ("number", "name", "owner", "status", "kind", "currency", "opened", "public_id")
+    fields = ("masked_number", "name", "owner", "status", "kind", "currency", "opened", "public_id")
+    csv_columns = {
+        "id": "public_id",
+        "number": "masked_number",
+        "owner": "owner_name",
+        "name": "name",
+        "kind": "kind",
+        "status": "status",
+        "currency": "currency",
+        "balance": money_cell("balance_minor"),
+        "available": money_cell("available_minor"),
+        "daily_limit": money_cell("daily_limit_minor"),
+        "opened": "created_at",
+    }
 
     balance = money_column("balance_minor", "balance")
     available = money_column("available_minor", "available")
     daily_limit = money_column("daily_limit_minor", "daily limit")
     opened = time_column("created_at", "opened")
+
+    @admin.display(description="number")
+    def masked_number(self, account) -> str:
+        """Show how the number ends."""
+        return account.masked_number
 
     @admin.display(description="owner")
     def owner_name(self, account) -> str:
@@ -228,6 +257,16 @@ class AccountDailyUsageAdmin(ReadOnlyAdmin):
     list_filter = (PeriodFilter,)
     search_help_text = "Account number or its beginning, name of the owner, public id"
     fields = ("bank_date", "number", "owner", "used", "daily_limit")
+    ordering = ("-bank_date", "-id")  # as the index is
+    csv_columns = {
+        "bank_date": "bank_date",
+        "account_id": "account.public_id",
+        "account": "account.masked_number",
+        "owner": "account.owner_name",
+        "currency": "account.currency",
+        "used": money_cell("used_minor", "account.currency"),
+        "daily_limit_now": money_cell("account.daily_limit_minor", "account.currency"),
+    }
 
     used = money_column("used_minor", "used", "account.currency")
     daily_limit = money_column("account.daily_limit_minor", "daily limit now", "account.currency")
@@ -235,7 +274,7 @@ class AccountDailyUsageAdmin(ReadOnlyAdmin):
     @admin.display(description="account")
     def number(self, usage):
         """Link to the account."""
-        return link("accounts_account_change", usage.account.number, usage.account_id)
+        return link("accounts_account_change", usage.account.masked_number, usage.account_id)
 
     @admin.display
     def owner(self, usage) -> str:
@@ -314,138 +353,3 @@ class ApiTokenAdmin(ReadOnlyAdmin):
         """Show the token with what happened to it."""
         context["timeline"] = timeline("", object_type="token", object_id=obj.public_id)
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
-
-
-@admin.register(AuditLog)
-class AccountAuditLogAdmin(AuditLogAdmin):
-    """The audit log, in which accounts have numbers and owners."""
-
-    search_help_text = f"{AuditLogAdmin.search_help_text}, account number, name of the customer"
-
-    def get_queryset(self, request):
-        """Return the rows with the numbers of their accounts."""
-        accounts = Account.objects.filter(pk=OuterRef("account_id"))
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(account_number=Subquery(accounts.values("number")[:1]))
-        )
-
-    def matching(self, term):
-        """Find also by account and by customer, concerned or only named."""
-        accounts = list(accounts_named(term)[:MOST_ACCOUNTS])
-        customers = Customer.objects.filter(name__icontains=term)[:MOST_ACCOUNTS]
-        named = [name for one in accounts for name in (one.public_id, one.number)]
-        named += [one.public_id for one in customers]
-        keys = [one.pk for one in accounts]
-        return super().matching(term) | Q(account_id__in=keys) | Q(object_id__in=named)
-
-    @admin.display
-    def account(self, row):
-        """Link to the account concerned."""
-        if row.account_id is None:
-            return NOTHING
-        text = row.account_number or row.account_id  # the log outlives what it speaks of
-        return link("accounts_account_change", text, row.account_id)
-
-
-# --- Who may sign in --------------------------------------------------------------------------
-
-
-class SuperusersAdmin(admin.ModelAdmin):
-    """Pages on which superusers decide who may do what, and every change is audited with it."""
-
-    actions = None
-    object_type: str
-    # Fields whose values go into the audit log. Names and passwords never do.
-    standing = ()
-
-    def has_add_permission(self, request):
-        return request.user.is_superuser
-
-    def has_change_permission(self, request, obj=None):
-        return request.user.is_superuser
-
-    def has_delete_permission(self, request, obj=None):
-        return request.user.is_superuser
-
-    def history_view(self, request, object_id, extra_context=None):
-        """Show the history. Raises PermissionDenied before looking whether there is such a row,
-        so that its answer says nothing to those who may not know."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return super().history_view(request, object_id, extra_context)
-
-    def save_related(self, request, form, formsets, change):
-        """Save what belongs to the row, and audit the change in the same transaction."""
-        super().save_related(request, form, formsets, change)
-        told = [name for name in form.changed_data if name in self.standing]
-        self.audit(
-            request,
-            form.instance,
-            changed=sorted(form.changed_data),
-            before={name: _plain(form.initial[name]) for name in told if name in form.initial},
-            after={name: _plain(form.cleaned_data[name]) for name in told},
-        )
-
-    def delete_model(self, request, obj):
-        """Delete the row, and audit that in the same transaction."""
-        self.audit(request, obj, deleted=True)
-        super().delete_model(request, obj)
-
-    def audit(self, request, obj, **details) -> None:
-        """Write an audit row about a user or a group."""
-        record(
-            Action.USER_CHANGED,
-            Origin.of(request),
-            object_type=self.object_type,
-            object_id=str(obj.pk),
-            **details,
-        )
-
-
-def _plain(value: object) -> object:
-    """Return a flag as it is and a choice of rows as their names, for JSON."""
-    return value if isinstance(value, bool) else sorted(str(one) for one in value)
-
-
-admin.site.unregister([User, Group])
-
-
-@admin.register(User)
-class SafeUserAdmin(SuperusersAdmin, UserAdmin):
-    """Who signs in. Nobody is ever deleted, only deactivated: the audit log speaks of them."""
-
-    object_type = "user"
-    standing = ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")
-    show_full_result_count = False
-
-    def has_delete_permission(self, request, obj=None):
-        return False
-
-    def get_fieldsets(self, request, obj=None):
-        """Return the fields; what is stored of a password is for those who may change it."""
-        fieldsets = super().get_fieldsets(request, obj)
-        if self.has_change_permission(request, obj):
-            return fieldsets
-        return [(None, {"fields": ("username",)}), *fieldsets[1:]]
-
-    def user_change_password(self, request, id, form_url=""):
-        """Set somebody's password, end the tokens made with the old one, and audit all that in the
-        same transaction."""
-        with transaction.atomic():
-            response = super().user_change_password(request, id, form_url)
-            # Django also redirects back to the same page, to say that it did nothing.
-            if response.status_code == 302 and response.url != request.get_full_path():
-                user = self.get_object(request, id)
-                self.audit(request, user, changed=["password"])
-                tokens.revoke_all(user, origin=Origin.of(request), reason="Password changed")
-        return response
-
-
-@admin.register(Group)
-class SafeGroupAdmin(SuperusersAdmin, GroupAdmin):
-    """What each role may do."""
-
-    object_type = "group"
-    standing = ("permissions",)

@@ -31,6 +31,11 @@ def send(to: str, subject: str, body: str) -> None:
     _start()
 
 
+def masked(address: str) -> str:
+    """Return that there is an address and how it begins, for whoever need not know more."""
+    return f"{address[0]}•••@•••" if address else "none"
+
+
 def wait() -> None:
     """Return once everything that was given to `send` before has been tried."""
     _waiting.join()

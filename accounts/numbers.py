@@ -20,6 +20,18 @@ def is_valid(number: str) -> bool:
     return bool(_NUMBER.fullmatch(number)) and int(number) % 97 == 1
 
 
+def masked(number: str) -> str:
+    """Return a number as whoever does not need all of it may see it: only how it ends."""
+    return f"•••• {number[-4:]}"
+
+
+def mask_all(text: str) -> str:
+    """Return a text in which whatever is an account number is masked."""
+    return re.sub(
+        r"\b[0-9]{12}\b", lambda found: masked(found[0]) if is_valid(found[0]) else found[0], text
+    )
+
+
 def new() -> str:
     """Return a fresh random number; it starts with 1 to 9, so that it keeps its length on paper."""
     return with_check_digits(str(10**9 + secrets.randbelow(9 * 10**9)))

@@ -139,13 +139,13 @@ def cash_account(currency: str) -> Account:
 
 def change_daily_limit(account: Account, limit_minor: int, *, reason: str, origin: Origin) -> None:
     """Set the account's daily limit; what was already sent today stays counted."""
-    _change(
-        account,
-        Action.LIMIT_CHANGED,
-        {"daily_limit_minor": limit_minor},
-        reason,
-        origin,
-    )
+    transactions.run(partial(_change_daily_limit, account, limit_minor, reason, origin))
+
+
+def _change_daily_limit(account: Account, limit_minor: int, reason: str, origin: Origin) -> None:
+    locked = Account.objects.locked([account.pk])[account.pk]
+    columns = {"daily_limit_minor": limit_minor}
+    change_locked(locked, Action.LIMIT_CHANGED, columns, reason=reason, origin=origin)
 
 
 def lower_daily_limit(account: Account, limit_minor: int, *, reason: str, origin: Origin) -> None:
@@ -165,36 +165,15 @@ def _lower_daily_limit(account: Account, limit_minor: int, reason: str, origin: 
 
 def freeze(account: Account, *, reason: str, origin: Origin) -> None:
     """Stop all money into and out of the account. Raises WrongStatus unless it is active."""
-    _change_status(account, Account.Status.ACTIVE, Account.Status.FROZEN, reason, origin)
+    transactions.run(partial(_freeze, account, reason, origin))
 
 
-def unfreeze(account: Account, *, reason: str, origin: Origin) -> None:
-    """Let money move again. Raises WrongStatus unless the account is frozen."""
-    _change_status(account, Account.Status.FROZEN, Account.Status.ACTIVE, reason, origin)
-
-
-def _change_status(account: Account, before: str, after: str, reason: str, origin: Origin) -> None:
-    frozen = after == Account.Status.FROZEN
-    action = Action.ACCOUNT_FROZEN if frozen else Action.ACCOUNT_UNFROZEN
-    _change(account, action, {"status": after}, reason, origin, must_be=before)
-
-
-def _change(
-    account: Account,
-    action: str,
-    columns: dict,
-    reason: str,
-    origin: Origin,
-    must_be: str | None = None,
-) -> None:
-    transactions.run(partial(_change_once, account, action, columns, reason, origin, must_be))
-
-
-def _change_once(account, action, columns, reason, origin, must_be) -> None:
+def _freeze(account: Account, reason: str, origin: Origin) -> None:
     locked = Account.objects.locked([account.pk])[account.pk]
-    if must_be and locked.status != must_be:
-        raise WrongStatus(f"The account is {locked.status}, not {must_be}.")
-    change_locked(locked, action, columns, reason=reason, origin=origin)
+    if locked.status != Account.Status.ACTIVE:
+        raise WrongStatus(f"The account is {locked.status}, not {Account.Status.ACTIVE}.")
+    columns = {"status": Account.Status.FROZEN}
+    change_locked(locked, Action.ACCOUNT_FROZEN, columns, reason=reason, origin=origin)
 
 
 def change_locked(account: Account, action: str, columns: dict, *, origin: Origin, **why) -> None:

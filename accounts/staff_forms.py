@@ -102,6 +102,24 @@ class OpenAccountForm(ReasonForm):
         self.read_amount("daily_limit", self.cleaned_data.get("currency"), zero_allowed=True)
 
 
+class ChangeCustomerForm(ReasonForm):
+    """What is to be changed about a customer, and why."""
+
+    name = LineField(
+        max_length=Customer._meta.get_field("name").max_length,
+        help_text="The payee’s name, as other customers see it.",
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
+    )
+    email = forms.EmailField(
+        label="New e-mail",
+        required=False,
+        help_text="Left empty, the address stays. The old one is told of the change.",
+        widget=forms.EmailInput(attrs={"class": "vTextField", "autocomplete": "off"}),
+    )
+    is_active = forms.BooleanField(label="May sign in", required=False)
+    field_order = ["name", "email", "is_active", "reason"]
+
+
 class OpenCustomerForm(ReasonForm):
     """Who the customer is, how the customer signs in, and why the bank opens the door."""
 

@@ -12,9 +12,14 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.generic import FormView
 
-from accounts import money, operations, tokens
+from accounts import customers, mail, money, operations, tokens
 from accounts.models import Account, ApiToken, Customer
-from accounts.staff_forms import OpenAccountForm, OpenCustomerForm, ReasonForm
+from accounts.staff_forms import (
+    ChangeCustomerForm,
+    OpenAccountForm,
+    OpenCustomerForm,
+    ReasonForm,
+)
 from audit.models import Action
 from audit.operations import Origin, record
 from audit.verification import End, Verification
@@ -41,6 +46,7 @@ class Operation(FormView):
     level = messages.SUCCESS
     refusals: tuple[type[Exception], ...] = (
         NotDone,
+        customers.NotChanged,
         operations.UsernameTaken,
         operations.WrongStatus,
     )
@@ -213,14 +219,8 @@ class OpenCustomer(Operation):
         return reverse("admin:accounts_customer_change", args=[self.subject.pk])
 
 
-class OpenAccount(Operation):
-    """Opens an account for a customer."""
-
-    permission = "accounts.open_account"
-    title = "Open account"
-    button = "Open account"
-    form_class = OpenAccountForm
-    explanation = "The bank makes the account’s number. Its balance is zero until money comes in."
+class CustomerOperation(Operation):
+    """An operation on one customer."""
 
     def find(self, customer_id: int) -> Customer:
         """Return the customer."""
@@ -232,7 +232,84 @@ class OpenAccount(Operation):
 
     def facts(self):
         """Return who the customer is."""
-        return [("Customer", self.subject.name), ("Signs in as", self.subject.user.username)]
+        return [
+            ("Customer", self.subject.name),
+            ("Signs in as", self.subject.user.username),
+            ("E-mail", mail.masked(self.subject.user.email)),
+            ("May sign in", "yes" if self.subject.user.is_active else "no"),
+        ]
+
+    def page(self):
+        """Return the customer's page."""
+        return reverse("admin:accounts_customer_change", args=[self.subject.pk])
+
+
+class ChangeCustomer(CustomerOperation):
+    """Changes name, e-mail or whether the customer may sign in."""
+
+    permission = "accounts.change_customer"
+    title = "Change customer"
+    button = "Change"
+    form_class = ChangeCustomerForm
+    explanation = "The audit log is told which of these you changed, and no personal data."
+
+    def get_initial(self):
+        """Return what may be shown of what there is."""
+        return {"name": self.subject.name, "is_active": self.subject.user.is_active}
+
+    def carry_out(self, data, origin):
+        """Change what is another than before."""
+        wanted = {name: data[name] for name in ("name", "is_active")}
+        if data["email"]:
+            wanted["email"] = data["email"]
+        changed = customers.change(self.subject, reason=data["reason"], origin=origin, **wanted)
+        labels = (self.form_class.base_fields[name].label or name for name in changed)
+        return f"Changed: {', '.join(labels).lower()}."
+
+
+class CloseCustomer(CustomerOperation):
+    """Ends a customer who has no open account."""
+
+    permission = "accounts.change_customer"
+    title = "Close customer"
+    button = "Close"
+    form_class = ReasonForm
+    explanation = "All accounts must be closed. The customer signs in no more; the history stays."
+
+    def carry_out(self, data, origin):
+        """Close the customer."""
+        customers.close(self.subject, reason=data["reason"], origin=origin)
+        return "The customer is closed."
+
+
+class RevealCustomer(CustomerOperation):
+    """Shows what is masked everywhere else: in the answer to its form and nowhere afterwards."""
+
+    permission = "accounts.reveal_customer"
+    title = "Reveal personal data"
+    button = "Reveal"
+    form_class = ReasonForm
+    explanation = (
+        "Shows the e-mail address and the whole account numbers, once. The audit log is told "
+        "that you saw them, and why."
+    )
+
+    def form_valid(self, form):
+        """Show the data on this page: it is never cached, and to see it again is to ask again."""
+        revealed = customers.reveal(
+            self.subject, reason=form.cleaned_data["reason"], origin=Origin.of(self.request)
+        )
+        return self.render_to_response(self.get_context_data(form=form, revealed=revealed))
+
+
+class OpenAccount(CustomerOperation):
+    """Opens an account for a customer."""
+
+    permission = "accounts.open_account"
+    title = "Open account"
+    button = "Open account"
+    form_class = OpenAccountForm
+    explanation = "The bank makes the account’s number. Its balance is zero until money comes in."
 
     def carry_out(self, data, origin):
         """Open the account."""
@@ -245,10 +322,6 @@ class OpenAccount(Operation):
             origin=origin,
         )
         return f"Account {account.number} is open."
-
-    def page(self):
-        """Return the customer's page, which lists the accounts."""
-        return reverse("admin:accounts_customer_change", args=[self.subject.pk])
 
 
 class RevokeToken(Operation):

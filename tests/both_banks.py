@@ -193,9 +193,8 @@ class BothBanks:
 
     def change_status(self, account: model.Account, freeze: bool, at_a_page: bool) -> None:
         """Freeze or unfreeze the account, unless it is already."""
-        change = operations.freeze if freeze else operations.unfreeze
         possible = account.frozen != freeze
-        if at_a_page:
+        if at_a_page or not freeze:  # to let money move takes two, and they have a page alone
             name = "accounts_account_freeze" if freeze else "office_unfreeze"
             url = reverse(f"admin:{name}", args=[self._stored(account).pk])
             done = fill_in(self.world.teller, url).status_code == 302
@@ -203,11 +202,12 @@ class BothBanks:
                 self._approve()
         else:
             try:
-                change(self._stored(account), reason="r", origin=self.world.manager.origin)
+                origin = self.world.manager.origin
+                operations.freeze(self._stored(account), reason="r", origin=origin)
                 done = True
             except operations.WrongStatus:
                 done = False
-        agree(f"whether {change.__name__} is possible", done, possible)
+        agree(f"whether freezing, {freeze}, is possible", done, possible)
         if possible:
             account.frozen = freeze
             self._audited["account.frozen" if freeze else "account.unfrozen"] += 1

@@ -18,7 +18,8 @@ from django.utils.translation import gettext as _
 
 from accounts import money, rows, transactions
 from accounts.models import Account
-from accounts.templatetags.bank import masked, moment
+from accounts.numbers import masked
+from accounts.templatetags.bank import moment
 from transfers import claims
 from transfers.models import LedgerEntry, Notice, Transfer
 

@@ -18,7 +18,8 @@ from reportlab.pdfbase.ttfonts import TTFont, shapeStr
 from reportlab.pdfgen.canvas import Canvas
 
 from accounts import money
-from accounts.templatetags.bank import masked, spaced
+from accounts.numbers import masked
+from accounts.templatetags.bank import spaced
 from transfers.models import LedgerEntry, Transfer
 from transfers.sides import Side
 from transfers.statements import Statement, entry_reference, other_side

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 
-from accounts import money, sessions
+from accounts import money, numbers, sessions
 
 register = template.Library()
 
@@ -42,10 +42,7 @@ def spaced(number: str) -> str:
     return " ".join(number[at : at + 4] for at in range(0, len(number), 4))
 
 
-@register.filter
-def masked(number: str) -> str:
-    """Return an account number as somebody else may see it: only how it ends."""
-    return f"•••• {number[-4:]}"
+register.filter(numbers.masked)
 
 
 @register.filter
