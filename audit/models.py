@@ -29,8 +29,12 @@ class Action(models.TextChoices):
     AUDIT_VERIFIED = "audit.verified", "Audit verified"
     AUDIT_FOUND_WRONG = "audit.found_wrong", "Audit found wrong"
     AUDIT_EXPORTED = "audit.exported", "Audit rows exported"
+    LIST_EXPORTED = "list.exported", "List exported"
+    BOOKS_RIGHT = "books.right", "Books reconciled"
+    BOOKS_FOUND_WRONG = "books.found_wrong", "Books found wrong"
     CUSTOMER_CHANGED = "customer.changed", "Customer changed"
     CUSTOMER_ERASED = "customer.erased", "Customer erased"
+    CUSTOMER_CLOSED = "customer.closed", "Customer closed"
     ACCOUNT_CLOSED = "account.closed", "Account closed"
     REQUEST_MADE = "request.made", "Approval requested"
     REQUEST_APPROVED = "request.approved", "Request approved and done"
@@ -140,7 +144,8 @@ class AuditLog(AppendOnlyModel):
 
     class Meta:
         db_table = "audit_logs"
-        verbose_name = "audit log"
+        verbose_name = verbose_name_plural = "audit log"
+        permissions = [("export_lists", "Can export lists as CSV")]
         constraints = [
             models.UniqueConstraint(
                 fields=["account_id", "sequence"], name="one_audit_row_per_account_and_sequence"

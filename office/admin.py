@@ -7,8 +7,10 @@ from django.utils import timezone
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts.admin import accounts_named, money_column, timeline
-from audit.admin import NOTHING, MomentPeriodFilter, ReadOnlyAdmin, link, time_column
+from accounts import audit_admin  # noqa: F401  (registers its page)
+from accounts.admin import accounts_named, money_cell, money_column, timeline
+from audit.pages import NOTHING, QueueFilter, ReadOnlyAdmin, link, time_column
+from audit.periods import MomentPeriodFilter
 from office import approvals, cash_views, dispute_admin, staff_views  # noqa: F401
 from office.models import ApprovalRequest
 
@@ -20,30 +22,20 @@ class RequestPeriodFilter(MomentPeriodFilter):
     moment = "made_at"
 
 
-class StatusFilter(admin.SimpleListFilter):
-    """Shows what waits, unless something else is asked for: this is an inbox."""
+class StatusFilter(QueueFilter):
+    """Filters by what became of a request."""
 
     title = "status"
     parameter_name = "status"
+    waiting = ApprovalRequest.Status.PENDING
 
     def lookups(self, request, model_admin):
         """Return every status, and all of them together."""
         return [*ApprovalRequest.Status.choices, ("all", "All")]
 
-    def choices(self, changelist):
-        """Return the choices; what waits is the first and needs no parameter."""
-        chosen = self.value() or ApprovalRequest.Status.PENDING
-        for value, title in self.lookup_choices:
-            yield {
-                "selected": value == chosen,
-                "query_string": changelist.get_query_string({self.parameter_name: value}),
-                "display": title,
-            }
-
     def queryset(self, request, queryset):
         """Return the requests of the chosen status."""
-        status = self.value() or ApprovalRequest.Status.PENDING
-        return queryset if status == "all" else queryset.filter(status=status)
+        return queryset if self.value() == "all" else queryset.filter(status=self.value())
 
 
 def _transfer_link(transfer):
@@ -64,6 +56,24 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
         *("state", "kind", "account_link", "wanted", "reason", "asked_by", "made", "expires"),
         *("decided_by", "decided", "answer", "original", "made_transfer", "public_id"),
     )
+    csv_columns = {
+        "id": "public_id",
+        "asked": "made_at",
+        "kind": "kind",
+        "account_id": "account.public_id",
+        "account": "account.masked_number",
+        "owner": "account.owner_name",
+        "currency": "account.currency",
+        "wanted": money_cell("amount_minor", "account.currency"),
+        "reason": "reason",
+        "asked_by": "maker.username",
+        "status": "status",
+        "decided_by": lambda request: request.checker and request.checker.username,
+        "decided": "decided_at",
+        "answer": "answer",
+        "reverses": lambda request: request.reverses and request.reverses.public_id,
+        "result": lambda request: request.result and request.result.public_id,
+    }
 
     made = time_column("made_at", "asked")
     expires = time_column("expires_at", "stale from")
@@ -72,13 +82,13 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
 
     @admin.display(description="account")
     def number(self, request) -> str:
-        """Show the account's number."""
-        return request.account.number
+        """Show how the account's number ends."""
+        return request.account.masked_number
 
     @admin.display(description="account")
     def account_link(self, request):
         """Link to the account."""
-        text = f"{request.account.number} {request.account.owner_name}"
+        text = f"{request.account.masked_number} {request.account.owner_name}"
         return link("accounts_account_change", text, request.account_id)
 
     @admin.display(description="transfer to reverse")

@@ -4,8 +4,9 @@ from django.contrib import admin
 from django.db.models import Q
 from django.urls import path, reverse
 
-from accounts.admin import accounts_named, money_column, timeline
-from audit.admin import NOTHING, MomentPeriodFilter, ReadOnlyAdmin, link, short, time_column
+from accounts.admin import accounts_named, money_cell, money_column, timeline
+from audit.pages import NOTHING, QueueFilter, ReadOnlyAdmin, link, short, time_column
+from audit.periods import MomentPeriodFilter
 from office import dispute_views
 from transfers.models import Dispute
 
@@ -17,29 +18,20 @@ class OpenedFilter(MomentPeriodFilter):
     moment = "opened_at"
 
 
-class StateFilter(admin.SimpleListFilter):
-    """Shows what is open, unless something else is asked for: this is a queue."""
+class StateFilter(QueueFilter):
+    """Filters by whether a dispute is open, and how it was resolved."""
 
     title = "state"
     parameter_name = "state"
+    waiting = "open"
 
     def lookups(self, request, model_admin):
         """Return open, each way to resolve, and all together."""
         return [("open", "Open"), *Dispute.Resolution.choices, ("all", "All")]
 
-    def choices(self, changelist):
-        """Return the choices; open is the first and needs no parameter."""
-        chosen = self.value() or "open"
-        for value, title in self.lookup_choices:
-            yield {
-                "selected": value == chosen,
-                "query_string": changelist.get_query_string({self.parameter_name: value}),
-                "display": title,
-            }
-
     def queryset(self, request, queryset):
         """Return the disputes in the chosen state."""
-        match self.value() or "open":
+        match self.value():
             case "all":
                 return queryset
             case "open":
@@ -57,6 +49,19 @@ class DisputeAdmin(ReadOnlyAdmin):
     list_filter = (StateFilter, OpenedFilter)
     search_help_text = "Public id of the transfer, account number, name of either side"
     fields = ("order", "opened", "state", "resolved", "by")
+    csv_columns = {
+        "transfer_id": "transfer.public_id",
+        "disputed": "opened_at",
+        "from": "transfer.from_account.owner_name",
+        "to": "transfer.to_account.owner_name",
+        "currency": "transfer.currency",
+        "amount": money_cell("transfer.amount_minor", "transfer.currency"),
+        "receiver_says": money_cell("transfer.received_minor", "transfer.currency"),
+        "sent_back": money_cell("transfer.reversed_minor", "transfer.currency"),
+        "resolution": "resolution",
+        "resolved": "resolved_at",
+        "resolved_by": lambda dispute: dispute.resolved_by and dispute.resolved_by.username,
+    }
 
     opened = time_column("opened_at", "disputed")
     resolved = time_column("resolved_at", "resolved")

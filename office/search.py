@@ -55,7 +55,10 @@ def _groups(user, term: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         yield (
             "Accounts",
             [
-                (_page("accounts_account", one), f"{one.number} {one.owner_name}, {one.name}")
+                (
+                    _page("accounts_account", one),
+                    f"{one.masked_number} {one.owner_name}, {one.name}",
+                )
                 for one in _accounts(term)
             ],
         )

@@ -109,8 +109,8 @@ class Reverse(Operation):
         available = transfer.to_account.available_minor
         facts = [
             ("Amount", money.display(transfer.amount_minor, transfer.currency)),
-            ("From", f"{transfer.from_account.number} {transfer.from_account.owner_name}"),
-            ("To", f"{transfer.to_account.number} {transfer.to_account.owner_name}"),
+            ("From", f"{transfer.from_account.masked_number} {transfer.from_account.owner_name}"),
+            ("To", f"{transfer.to_account.masked_number} {transfer.to_account.owner_name}"),
             ("Sent back", money.display(transfer.reversed_minor, transfer.currency)),
         ]
         if transfer.to_account.customer:
@@ -212,7 +212,7 @@ def facts_of(request: ApprovalRequest) -> list[tuple[str, str]]:
     account = request.account
     facts = [
         ("Request", request.get_kind_display()),
-        ("Account", f"{account.number} {account.owner_name}"),
+        ("Account", f"{account.masked_number} {account.owner_name}"),
     ]
     match request.kind:
         case ApprovalRequest.Kind.RAISE_LIMIT:

@@ -5,8 +5,16 @@ from django.db.models import Q
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 
-from accounts.admin import MOST_ACCOUNTS, accounts_named, in_words, money_column, timeline
-from audit.admin import NOTHING, PeriodFilter, ReadOnlyAdmin, link, short, time_column
+from accounts.admin import (
+    MOST_ACCOUNTS,
+    accounts_named,
+    in_words,
+    money_cell,
+    money_column,
+    timeline,
+)
+from audit.pages import NOTHING, ReadOnlyAdmin, link, short, time_column
+from audit.periods import PeriodFilter
 from transfers import reversals, webhooks_admin  # noqa: F401  (registers its pages)
 from transfers.models import LedgerEntry, Transfer
 
@@ -52,6 +60,28 @@ class TransferAdmin(ReadOnlyAdmin):
         ("Reversal", {"fields": ["undoes", "reversed_amount", "undone_by"]}),
         ("Order", {"fields": ["ordered_by", "request", "bank_date"]}),
     ]
+    ordering = ("-bank_date", "-id")  # as the indexes are
+    csv_columns = {
+        "id": "public_id",
+        "ordered": "created_at",
+        "bank_date": "bank_date",
+        "kind": "kind",
+        "from_account_id": "from_account.public_id",
+        "from_account": "from_account.masked_number",
+        "from": "from_account.owner_name",
+        "to_account_id": "to_account.public_id",
+        "to_account": "to_account.masked_number",
+        "to": "to_account.owner_name",
+        "currency": "currency",
+        "amount": money_cell("amount_minor"),
+        "status": "status",
+        "failure_code": "failure_code",
+        "receipt": "receipt_status",
+        "sent_back": money_cell("reversed_minor"),
+        "reverses": lambda transfer: transfer.reverses and transfer.reverses.public_id,
+        "ordered_by": "caller.username",
+        "request_id": "request_id",
+    }
 
     amount = money_column("amount_minor", "amount")
     reversed_amount = money_column("reversed_minor", "sent back")
@@ -148,7 +178,7 @@ def _transfer_link(transfer):
 
 
 def _account_link(account):
-    text = f"{account.number} {account.owner_name}"
+    text = f"{account.masked_number} {account.owner_name}"
     return link("accounts_account_change", text, account.pk)
 
 
@@ -160,6 +190,19 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     list_filter = (PeriodFilter,)
     search_help_text = "Account number, name of the owner, public id of the transfer"
     fields = ("sequence", "created", "number", "owner", "amount", "balance_after", "order")
+    ordering = ("-bank_date", "-id")  # as the indexes are
+    csv_columns = {
+        "account_id": "account.public_id",
+        "account": "account.masked_number",
+        "owner": "account.owner_name",
+        "sequence": "sequence",
+        "booked": "created_at",
+        "bank_date": "bank_date",
+        "currency": "account.currency",
+        "amount": money_cell("amount_minor", "account.currency"),
+        "balance_after": money_cell("balance_after_minor", "account.currency"),
+        "transfer_id": "transfer.public_id",
+    }
 
     amount = money_column("amount_minor", "amount", "account.currency")
     balance_after = money_column("balance_after_minor", "balance after", "account.currency")
@@ -173,7 +216,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     @admin.display(description="account")
     def number(self, entry):
         """Link to the account."""
-        return link("accounts_account_change", entry.account.number, entry.account_id)
+        return link("accounts_account_change", entry.account.masked_number, entry.account_id)
 
     @admin.display
     def owner(self, entry) -> str:

@@ -117,6 +117,7 @@ class Transfer(models.Model):
         indexes = [
             models.Index(fields=["bank_date"], name="transfers_by_bank_date"),
             models.Index(fields=["status", "bank_date"], name="transfers_by_status"),
+            models.Index(fields=["kind", "bank_date"], name="transfers_by_kind"),
             models.Index(fields=["request_id"], name="transfers_by_request"),
         ]
 
@@ -204,7 +205,10 @@ class LedgerEntry(AppendOnlyModel):
             ),
             models.CheckConstraint(condition=~Q(amount_minor=0), name="entry_moves_something"),
         ]
-        indexes = [models.Index(fields=["account", "bank_date"], name="entries_by_bank_date")]
+        indexes = [
+            models.Index(fields=["account", "bank_date"], name="entries_by_bank_date"),
+            models.Index(fields=["bank_date"], name="entries_by_day"),
+        ]
 
     def __str__(self):
         return f"{self.account_id} #{self.sequence}"

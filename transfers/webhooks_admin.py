@@ -13,7 +13,7 @@ from accounts import bank_day
 from accounts.admin import timeline
 from accounts.staff_forms import ReasonForm
 from accounts.staff_views import NotDone, Operation
-from audit.admin import ReadOnlyAdmin, link, time_column
+from audit.pages import ReadOnlyAdmin, link, time_column
 from transfers import webhooks
 from transfers.models import WebhookDelivery, WebhookEndpoint
 
@@ -26,6 +26,10 @@ class EndpointOperation(Operation):
     def find(self, endpoint_id: int) -> WebhookEndpoint:
         """Return the endpoint with its customer."""
         return get_object_or_404(WebhookEndpoint.objects.select_related("customer"), pk=endpoint_id)
+
+    def owner_id(self):
+        """Return the user whose endpoint it is."""
+        return self.subject.customer.user_id
 
     def facts(self):
         """Return which endpoint it is."""

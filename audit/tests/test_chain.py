@@ -51,14 +51,14 @@ def chain_of(account: Account) -> list[AuditLog]:
     return rows
 
 
-def test_whatever_concerns_an_account_is_the_next_row_of_its_chain(reena, rahul, manager):
+def test_whatever_concerns_an_account_is_the_next_row_of_its_chain(reena, rahul, manager, unfreeze):
     paid = reena.send(rahul, "100.00").json()["id"]
     reena.send(rahul, "9000.00")  # refused
     reena.send(reena, "1.00")  # not accepted
     rahul.api.post(f"/transfers/{paid}/receipt", {"received_amount": "99.00"})
     staff.change_daily_limit(reena.account, 5, reason="Asked", origin=manager.origin)
     staff.freeze(rahul.account, reason="Asked", origin=manager.origin)
-    staff.unfreeze(rahul.account, reason="Asked", origin=manager.origin)
+    unfreeze(rahul)
 
     assert [row.action for row in chain_of(reena.account)] == [
         *("account.opened", "transfer.completed", "transfer.completed"),
@@ -66,7 +66,8 @@ def test_whatever_concerns_an_account_is_the_next_row_of_its_chain(reena, rahul,
     ]
     assert [row.action for row in chain_of(rahul.account)] == [
         *("account.opened", "transfer.completed", "transfer.completed"),
-        *("receipt.disputed", "account.frozen", "account.unfrozen"),
+        *("receipt.disputed", "account.frozen", "request.made", "account.unfrozen"),
+        "request.approved",
     ]
     assert len(chain_of(staff.cash_account("INR"))) == 2
     assert not AuditLog.objects.filter(account_id__isnull=False, sequence=None).exists()

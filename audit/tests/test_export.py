@@ -31,7 +31,7 @@ def test_it_has_every_row_of_the_list_oldest_first(auditor, reena, rahul):
     last, its_own = rows[-2:]
     assert its_own["action"] == "audit.exported"
     assert (last["account"], last["action"], last["actor"], last["sequence"]) == (
-        rahul.account.number,
+        rahul.account.public_id,
         "transfer.completed",
         "reena",
         "3",
@@ -44,7 +44,7 @@ def test_it_is_filtered_and_searched_as_the_list_is(auditor, reena, rahul):
     rows = exported(auditor, "?action=transfer.refused")
     assert [row["action"] for row in rows] == ["transfer.refused"]
     rows = exported(auditor, f"?q={rahul.account.number}")
-    assert {row["account"] for row in rows} == {rahul.account.number}
+    assert {row["account"] for row in rows} == {rahul.account.public_id}
 
 
 def test_it_leaves_an_audit_row_without_what_was_searched_for(auditor, reena, audited):

@@ -30,7 +30,7 @@ def shown(person, **query):
 def test_a_disputed_receipt_is_in_the_queue_with_both_sides_facts(dispute, teller, reena, rahul):
     assert shown(teller) == {dispute}
     page = teller.browser.get(reverse("admin:transfers_dispute_change", args=[dispute.pk])).text
-    for fact in ("₹100.00", "₹90.00", "Reena", "Rahul", rahul.account.number, "₹3,100.00"):
+    for fact in ("₹100.00", "₹90.00", "Reena", "Rahul", rahul.account.masked_number, "₹3,100.00"):
         assert fact in page
 
 

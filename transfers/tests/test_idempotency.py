@@ -144,10 +144,12 @@ def test_a_429_is_replayed_with_what_is_left_of_its_wait(meera, reena, monkeypat
     assert waits[2] == 1
 
 
-def test_a_409_is_replayed_though_the_account_is_active_again(reena, rahul, manager, books):
+def test_a_409_is_replayed_though_the_account_is_active_again(
+    reena, rahul, manager, unfreeze, books
+):
     operations.freeze(rahul.account, reason="r", origin=manager.origin)
     first = reena.send(rahul, "25.00", key="k")
-    operations.unfreeze(rahul.account, reason="r", origin=manager.origin)
+    unfreeze(rahul)
     before = books()
     assert_replayed(reena.send(rahul, "25.00", key="k"), first)
     assert code_of(first) == (409, "account_not_active")

@@ -182,7 +182,7 @@ def test_a_transfer_that_is_not_completed_answers_409(status, rahul, sent, books
         ("teller", 403, "permission_denied"),
         ("manager", 403, "permission_denied"),
         ("auditor", 403, "permission_denied"),
-        ("admin", 403, "permission_denied"),
+        ("admin", 404, "not_found"),
     ],
 )
 def test_only_the_receiver_gives_a_receipt(who, status, code, sent, books, request):
