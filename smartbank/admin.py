@@ -13,6 +13,7 @@ from accounts.sign_in import SignInForm
 from audit.models import Action
 from audit.operations import Origin, record
 from office import dashboard, search, second_factor
+from office.second_factor_views import RemoveSecondFactor
 
 as_forms_do = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -45,6 +46,11 @@ class BackOffice(admin.AdminSite):
         """Return the pages, with the search over all of them."""
         return [
             path("second-factor/", second_factor.second_factor, name="second_factor"),
+            path(
+                "second-factor/<int:user_id>/remove/",
+                self.admin_view(RemoveSecondFactor.as_view()),
+                name="second_factor_remove",
+            ),
             path("search/", self.admin_view(search.search), name="search"),
             *super().get_urls(),
         ]

@@ -2,11 +2,13 @@
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from django_otp.oath import totp
 from django_otp.plugins.otp_static.models import StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import ApiToken
+from accounts.tests.back_office import errors, fill_in, forge
 from audit.models import Action
 from conftest import PASSWORD
 from office import second_factor
@@ -137,6 +139,44 @@ def test_a_lost_phone_is_forgotten_with_its_codes(manager, admin, phone, audited
     [row] = audited(Action.SECOND_FACTOR_REMOVED)
     assert (row.actor_id, row.details) == (admin.user.pk, {"reason": "Lost it"})
     assert not second_factor.remove(manager.user, reason="Again", origin=admin.origin)
+
+
+@pytest.fixture
+def desk(settings):
+    """The administrator's own second factor is not what these are about."""
+    settings.STAFF_SECOND_FACTOR = False
+
+
+def removal(person):
+    return reverse("admin:second_factor_remove", args=[person.user.pk])
+
+
+def test_an_administrator_removes_a_colleagues_lost_phone_and_all_sessions_end(
+    phone, desk, admin, manager, reena, audited
+):
+    browser, customer = manager.browser, reena.browser
+    assert browser.get("/admin/").status_code == 200
+    page = admin.browser.get(reverse("admin:auth_user_change", args=[manager.user.pk])).text
+    assert removal(manager) in page
+    answer = fill_in(admin, removal(manager), reason="Phone fell into the lake")
+    assert answer.status_code == 302
+    assert not TOTPDevice.objects.exists()
+    assert browser.get("/admin/").url == "/admin/login/?next=/admin/"
+    assert customer.get("/").status_code == 200
+    [row] = audited(Action.SECOND_FACTOR_REMOVED)
+    assert (row.actor_id, row.object_id) == (admin.user.pk, str(manager.user.pk))
+    assert row.details == {"reason": "Phone fell into the lake"}
+    again = {"__all__": ["This colleague has no second factor."]}
+    assert errors(fill_in(admin, removal(manager))) == again
+    assert len(audited(Action.SECOND_FACTOR_REMOVED)) == 1
+
+
+def test_nobody_removes_their_own_second_factor_and_customers_have_none(desk, admin, reena):
+    TOTPDevice.objects.create(user=admin.user, name="phone")
+    assert admin.browser.get(removal(admin)).status_code == 403
+    assert forge(admin, removal(admin), reason="r").status_code == 403
+    assert admin.browser.get(removal(reena)).status_code == 404
+    assert TOTPDevice.objects.count() == 1
 
 
 def test_the_demo_needs_no_phone(settings, manager):
