@@ -5,10 +5,12 @@ import re
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
-from accounts import bank_day
+from accounts.models import AccountDailyUsage
+from audit.models import Action
+from audit.operations import Origin, record
 from office import approvals, dashboard
 from transfers.models import Transfer
 
@@ -22,8 +24,12 @@ def nothing_is_remembered():
 
 def days_ago(transfer_id, days):
     """Let a payment have been made on an earlier bank day."""
-    day = bank_day.of(timezone.now()) - dt.timedelta(days=days)
-    Transfer.objects.filter(public_id=transfer_id).update(bank_date=day)
+    transfer = Transfer.objects.get(public_id=transfer_id)
+    today, day = transfer.bank_date, transfer.bank_date - dt.timedelta(days=days)
+    Transfer.objects.filter(pk=transfer.pk).update(bank_date=day)
+    usage = AccountDailyUsage.objects.filter(account=transfer.from_account)
+    usage.filter(bank_date=today).update(used_minor=F("used_minor") - transfer.amount_minor)
+    usage.create(account=transfer.from_account, bank_date=day, used_minor=transfer.amount_minor)
 
 
 def test_volume_and_value_stand_beside_those_of_a_week_ago(manager, reena, rahul):
@@ -32,11 +38,11 @@ def test_volume_and_value_stand_beside_those_of_a_week_ago(manager, reena, rahul
     days_ago(reena.send(rahul, "5.50").json()["id"], 7)
     shown = dashboard.of(manager.user)
     assert shown["changes"] == [
-        ("Payments today", "2", "1"),
-        ("Value today, INR", "₹30.00", "₹5.50"),
+        ("Completed today", "4", "1"),  # with both opening deposits
+        ("Sent today, INR", "₹30.00", "₹5.50"),
     ]
     (_, volumes), (_, values) = shown["charts"]
-    assert [bar.text for bar in volumes] == ["1", "0", "0", "0", "0", "0", "0", "2"]
+    assert [bar.text for bar in volumes] == ["1", "0", "0", "0", "0", "0", "0", "4"]
     assert (values[-1].height, values[0].height, values[1].height) == (90, 16, 0)
     assert [bar.is_compared for bar in values] == [True, *[False] * 6, True]
     page = manager.browser.get("/admin/").text
@@ -72,10 +78,33 @@ def test_whether_the_log_is_right_is_for_those_who_may_read_it(manager, teller):
     assert "Audit log verified" not in teller.browser.get("/admin/").text
 
 
+def test_when_the_books_were_last_reconciled_is_shown_and_loud_if_wrong_or_long_ago(
+    teller, reena, rahul, clock
+):
+    def shown():
+        page = teller.browser.get("/admin/").text
+        return re.search(r"<dt>Books reconciled</dt>(.*?)</div>", page, re.DOTALL)[1]
+
+    clock(0)
+    assert '<strong class="loud">never</strong>' in shown()
+    reena.send(rahul, "25.00")
+    reena.send(rahul, "99999.00")
+    origin, of_books = Origin.command("reconcile"), {"object_type": "books", "object_id": ""}
+    rows = {"transfers completed": 3, "transfers refused": 1}
+    record(Action.BOOKS_RIGHT, origin, **of_books, **rows)
+    assert "<dd>right</dd>" in shown()
+    assert "4 transfers" in shown()
+    clock(26 * 3600)
+    assert '<strong class="loud">right, but long ago</strong>' in shown()
+    record(Action.BOOKS_FOUND_WRONG, origin, **of_books, wrong="transfer x: no entries", **rows)
+    assert '<strong class="loud">found wrong</strong>' in shown()
+    assert "transfer x: no entries" in shown()
+
+
 def test_who_sees_no_transfers_sees_no_figures(make_staff, admin):
-    clerk = make_staff("clerk")
-    assert dashboard.of(clerk.user) is None
-    assert clerk.browser.get("/admin/").status_code == 200
+    for person in (make_staff("clerk"), admin):
+        assert dashboard.of(person.user) is None
+        assert person.browser.get("/admin/").status_code == 200
 
 
 def test_the_first_page_asks_as_much_for_a_long_history_as_for_a_short_one(manager, reena, rahul):

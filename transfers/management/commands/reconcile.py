@@ -5,6 +5,8 @@ import time
 
 from django.core.management.base import BaseCommand, CommandError
 
+from audit.models import Action
+from audit.operations import Origin, record
 from transfers.reconciliation import Reconciliation, snapshot
 
 EVERY_SECONDS = 1
@@ -21,14 +23,23 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args, **options):
-        """Read everything once. Raises CommandError for the first difference."""
+        """Read everything once, and leave an audit row about it, which the back office shows.
+        Raises CommandError for the first difference."""
         self._told = time.monotonic()
         reconciliation = Reconciliation(self._progress)
         with snapshot():
             wrong = next(reconciliation.differences(), None)
+        rows = reconciliation.rows
+        record(
+            Action.BOOKS_FOUND_WRONG if wrong else Action.BOOKS_RIGHT,
+            Origin.command("reconcile"),
+            object_type="books",
+            object_id="",
+            **dict(rows),
+            **({"wrong": wrong} if wrong else {}),
+        )
         if wrong:
             raise CommandError(f"The books are wrong. {wrong}.")
-        rows = reconciliation.rows
         self.stdout.write(
             f"The books are right: {rows['accounts']} accounts, "
             f"{rows['transfers completed']} completed and {rows['transfers refused']} refused "

@@ -44,13 +44,14 @@ class Command(BaseCommand):
             raise CommandError(f"There is no file {file}.")
         self._told = time.monotonic()
         verification, clock = Verification(self._progress, file), [time.monotonic()]
+        books = Reconciliation(self._progress)
         with snapshot():
             try:
-                wrong = next(self._differences(verification, clock), None)
+                wrong = next(self._differences(verification, books, clock), None)
             except Conflict as conflict:
                 wrong = str(conflict).rstrip(".")
         clock.append(time.monotonic())
-        _remember(verification, wrong)
+        _remember(verification, books, wrong)
         if wrong:
             raise CommandError(f"The audit log is wrong. {wrong}.")
         began, log_done, done = clock
@@ -64,10 +65,12 @@ class Command(BaseCommand):
             f"a second), the books {done - log_done:.1f} s."
         )
 
-    def _differences(self, verification: Verification, clock: list[float]) -> Iterator[str]:
+    def _differences(
+        self, verification: Verification, books: Reconciliation, clock: list[float]
+    ) -> Iterator[str]:
         yield from verification.differences(_ends())
         clock.append(time.monotonic())
-        yield from Reconciliation(self._progress).differences()
+        yield from books.differences()
 
     def _progress(self, what: str, rows: int) -> None:
         if time.monotonic() - self._told > EVERY_SECONDS:
@@ -84,13 +87,13 @@ def _ends() -> Iterator[End]:
         last = found[-1][0]
 
 
-def _remember(verification: Verification, wrong: str | None) -> None:
+def _remember(verification: Verification, books: Reconciliation, wrong: str | None) -> None:
     """Leave an audit row about the verification: it is what the back office shows of it."""
     record(
         Action.AUDIT_FOUND_WRONG if wrong else Action.AUDIT_VERIFIED,
         Origin.command("verify_audit"),
         object_type=WHOLE_LOG,
         object_id="",
-        **dict(verification.rows),
+        **{**verification.rows, **books.rows},
         **({"wrong": wrong} if wrong else {}),
     )
