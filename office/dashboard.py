@@ -1,7 +1,7 @@
 """The back office's first page: what the bank did today, what waits, and whether the books agree.
 
-Days that are over do not change any more, so their figures are counted once in each process; only
-today is asked for anew.
+Days that are over do not change any more, so their figures are counted once in each process; of
+today only what came since is counted anew.
 """
 
 import datetime as dt
@@ -21,7 +21,8 @@ from office.models import ApprovalRequest
 from transfers.models import Dispute, Transfer
 
 DAYS = 8  # today, and the seven days before: the first is the same day of last week
-LATE = dt.timedelta(minutes=5)
+LATE = dt.timedelta(minutes=5)  # after which no transaction is open any more
+NEWEST = 20_000  # transfers that are always counted anew
 NEARLY = 80  # per cent of its limit that an account has used to be near it
 NEAREST = 10
 
@@ -83,23 +84,42 @@ def of(user) -> dict | None:
 
 def _moved_on(day: dt.date, currency: str, now: dt.datetime) -> tuple[int, int]:
     is_over = now > bank_day.end(day) + LATE  # what was late at midnight is there by now
-    return _moved_for_good(day, currency) if is_over else _moved(day, currency)
+    return _moved_for_good(day, currency) if is_over else _moved(day, currency, now)
 
 
-def _moved(day: dt.date, currency: str) -> tuple[int, int]:
+def _moved(day: dt.date, currency: str, now: dt.datetime) -> tuple[int, int]:
     """Return how many transfers of all kinds were completed that day, and what customers sent in
     one currency.
 
     No transfer is read, as there may be a million: an index counts them, and each account knows
     what it sent.
     """
-    completed = Transfer.objects.filter(status=Transfer.Status.COMPLETED, bank_date=day)
     used = AccountDailyUsage.objects.filter(bank_date=day, account__currency=currency)
     sent = used.aggregate(sent=Sum("used_minor"))["sent"]
-    return completed.count(), int(sent or 0)
+    return _completed_on(day, now), int(sent or 0)
 
 
-_moved_for_good = lru_cache(maxsize=32)(_moved)
+@lru_cache(maxsize=32)
+def _moved_for_good(day: dt.date, currency: str) -> tuple[int, int]:
+    return _moved(day, currency, timezone.now())
+
+
+_counted: dict[dt.date, tuple[int, int]] = {}  # up to which key, and how many
+
+
+def _completed_on(day: dt.date, now: dt.datetime) -> int:
+    """Return how many transfers were completed that day, of which this process has counted most
+    before: nothing is committed any more before one that is LATE old."""
+    completed = Transfer.objects.filter(status=Transfer.Status.COMPLETED, bank_date=day)
+    upto, count = _counted.get(day, (0, 0))
+    newest_first = Transfer.objects.order_by("-pk").values_list("pk", "created_at")
+    newest, _ = newest_first.first() or (0, now)
+    settled, made_at = newest_first.filter(pk__lte=newest - NEWEST).first() or (0, now)
+    if settled > upto and made_at < now - LATE:
+        count += completed.filter(pk__gt=upto, pk__lte=settled).count()
+        upto = settled
+        _counted[day] = upto, count
+    return count + completed.filter(pk__gt=upto).count()
 
 
 def _bars(days: list[dt.date], numbers: Sequence[int], texts: list[str]) -> list[Bar]:

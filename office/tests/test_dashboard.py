@@ -18,8 +18,10 @@ from transfers.models import Transfer
 @pytest.fixture(autouse=True)
 def nothing_is_remembered():
     dashboard._moved_for_good.cache_clear()
+    dashboard._counted.clear()
     yield
     dashboard._moved_for_good.cache_clear()
+    dashboard._counted.clear()
 
 
 def days_ago(transfer_id, days):
@@ -48,6 +50,28 @@ def test_volume_and_value_stand_beside_those_of_a_week_ago(manager, reena, rahul
     page = manager.browser.get("/admin/").text
     assert "₹30.00" in page
     assert "₹5.50 a week ago" in page
+
+
+def test_what_was_counted_before_is_not_counted_again(manager, reena, rahul, clock, monkeypatch):
+    monkeypatch.setattr(dashboard, "NEWEST", 2)
+
+    def completed():
+        return dashboard.of(manager.user)["changes"][0][1]
+
+    clock(0)
+    for _ in range(4):
+        reena.send(rahul, "1.00")
+    assert completed() == "6"  # with both opening deposits
+    assert dashboard._counted == {}  # so new that others may be on their way
+    clock(600)
+    assert completed() == "6"
+    reena.send(rahul, "1.00")
+    reena.send(rahul, "99999.00")
+    [(upto, count)] = dashboard._counted.values()
+    assert (count, upto) == (4, Transfer.objects.order_by("pk")[3].pk)
+    assert completed() == "7"
+    Transfer.objects.filter(pk__lte=upto).update(bank_date="2020-01-01")
+    assert completed() == "7"
 
 
 def test_refusals_accounts_near_their_limit_and_queues_are_shown(manager, reena, rahul, meera):
