@@ -26,6 +26,7 @@ from audit.operations import Origin
 from office import approvals
 from transfers import cash
 from transfers.models import LedgerEntry, Transfer
+from transfers.tests.receiver import listening
 
 PASSWORD = "correct horse battery"
 APPEND_ONLY_TABLES = [
@@ -241,6 +242,14 @@ def anita(make_customer):
 @pytest.fixture
 def meera(make_customer):
     return make_customer("meera", balance=50_000, limit=10_000)
+
+
+@pytest.fixture
+def receiver(settings):
+    """A program that listens on this machine, which the bank may call."""
+    settings.WEBHOOK_PRIVATE_HOSTS = ["localhost"]
+    with listening() as made:
+        yield made
 
 
 @pytest.fixture

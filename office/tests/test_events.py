@@ -11,15 +11,7 @@ from accounts.tests.browsing import submit, visit
 from office.models import ApprovalRequest
 from transfers.models import Transfer
 from transfers.outbox import EventType
-from transfers.tests.receiver import is_signed, listening
-
-
-@pytest.fixture
-def receiver(settings):
-    """A program that listens on this machine, which the bank may call."""
-    settings.WEBHOOK_PRIVATE_HOSTS = ["localhost"]
-    with listening() as made:
-        yield made
+from transfers.tests.receiver import is_signed
 
 
 @pytest.fixture

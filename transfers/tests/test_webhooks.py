@@ -19,17 +19,9 @@ from conftest import PASSWORD, Api
 from smartbank.bootstrap import ROOT
 from transfers import cash, delivery, webhook_targets, webhooks
 from transfers.models import WebhookDelivery, WebhookEndpoint
-from transfers.tests.receiver import is_signed, listening
+from transfers.tests.receiver import is_signed
 
 UNKNOWN_ID = "01890000-0000-7000-8000-000000000000"
-
-
-@pytest.fixture
-def receiver(settings):
-    """A program that listens on this machine, which the bank may call."""
-    settings.WEBHOOK_PRIVATE_HOSTS = ["localhost"]
-    with listening() as made:
-        yield made
 
 
 def listen(person, receiver, *events) -> dict:

@@ -9,15 +9,6 @@ from accounts import bank_day
 from accounts.tests.back_office import errors, fill_in, forge
 from audit.models import Action
 from transfers.models import WebhookEndpoint
-from transfers.tests.receiver import listening
-
-
-@pytest.fixture
-def receiver(settings):
-    """A program that listens on this machine, which the bank may call."""
-    settings.WEBHOOK_PRIVATE_HOSTS = ["localhost"]
-    with listening() as made:
-        yield made
 
 
 @pytest.fixture
