@@ -1,5 +1,6 @@
 """Lists in pages, newest first, that stay stable while rows are added."""
 
+import re
 from operator import attrgetter
 
 from django.core import signing
@@ -11,6 +12,7 @@ from rest_framework.utils.urls import replace_query_param
 
 from accounts.serializers import query
 
+_NUMBER = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 
@@ -68,7 +70,7 @@ class KeysetPagination(pagination.BasePagination):
         text = query(self.request, "limit")
         if text is None:
             return DEFAULT_LIMIT
-        if text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_LIMIT:
+        if _NUMBER.fullmatch(text) and int(text) <= MAX_LIMIT:
             return int(text)
         raise ValidationError({"limit": f"This must be a number from 1 to {MAX_LIMIT}."})
 

@@ -143,7 +143,19 @@ def test_a_page_has_50_rows_or_as_many_as_asked_for(query, count, reena, many_ac
 
 WRONG_LIMITS = [
     *("0", "201", "-1", "+5", "1e2", "5.0", "", "%20", "5%20", "ten", "1_0", "0x5", "999999999"),
-    *("%D9%A2", "%EF%BC%95", "%00", "null", "5;DROP TABLE", "'", "9" * 5000),
+    *(
+        "001",
+        "01",
+        "00",
+        "1000",
+        "%D9%A2",
+        "%EF%BC%95",
+        "%00",
+        "null",
+        "5;DROP TABLE",
+        "'",
+        "9" * 5000,
+    ),
 ]
 
 
