@@ -23,10 +23,12 @@ def transfers(request: Request) -> list[QuerySet]:
     if currency is not None and currency not in money.EXPONENTS:
         raise ValidationError({"currency": "This is not a currency that we know."})
     account_id, direction = query_id(request, "account_id"), _direction(request)
+    sees_all = user.is_staff and user.has_perm("transfers.view_transfer")
+    if sees_all and direction and not account_id:
+        raise ValidationError({"direction": "Say of which account_id."})
     if account_id:
         account = get_object_or_404(mine, public_id=account_id)
         currency = currency or account.currency
-    sees_all = user.is_staff and user.has_perm("transfers.view_transfer")
     if sees_all and not account_id:
         parts = [Transfer.objects.all()]
     elif sees_all:

@@ -174,6 +174,7 @@ OPERATIONS = {
         tag=TRANSFERS,
         name="listTransfers",
         summary="The caller’s transfers, newest first",
+        description="Staff, who see everybody’s, give a direction only with an `account_id`.",
         query=(
             *_PAGES,
             parameter("account_id", ID, "Only those of this account."),

@@ -90,6 +90,14 @@ def test_the_list_can_be_narrowed(query, names, reena, history):
     assert listed(reena, history, query) == names
 
 
+@pytest.mark.parametrize("direction", ["in", "out"])
+def test_staff_say_from_whose_side_a_direction_is_meant(direction, auditor, reena, history):
+    response = auditor.api.get(f"/transfers?direction={direction}")
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "direction")
+    account = f"account_id={reena.account.public_id}"
+    assert auditor.api.get(f"/transfers?direction={direction}&{account}").status_code == 200
+
+
 @pytest.mark.parametrize("query", ["", "?direction=in", "?status=REJECTED", "?direction=out"])
 def test_what_was_refused_to_another_is_in_no_list_of_the_receivers(query, rahul, history):
     assert "refused to rahul" not in listed(rahul, history, query)
