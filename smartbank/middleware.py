@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import BadRequest, DisallowedHost, SuspiciousOperation
 from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponseNotAllowed, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.middleware.locale import LocaleMiddleware
 from django.urls import resolve
@@ -23,6 +23,7 @@ from smartbank import problems
 
 logger = logging.getLogger("smartbank.access")
 
+DROPPED_BYTES, DROPPING_SECONDS, PIECE = 8 * 1024 * 1024, 5, 64 * 1024
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
@@ -138,6 +139,7 @@ class ProblemMiddleware:
             return self._refuse(request, "malformed_request")
         most = settings.BODY_BYTES.get(request.path, settings.MAX_BODY_BYTES)
         if length > most:
+            _drop_body(request)
             bound = f"The body may have {most} bytes."
             return self._refuse(request, "payload_too_large", bound)
         response = self.get_response(request)
@@ -160,6 +162,19 @@ class ProblemMiddleware:
     def process_exception(self, request, error):
         """Answer an exception of a view that is not the API's, with DEBUG on or off."""
         return problems.answer(request, error)
+
+
+def _drop_body(request: HttpRequest) -> None:
+    """Read what a client sends before it listens, keeping nothing, so that it gets the answer and
+    no broken pipe: up to DROPPED_BYTES, for DROPPING_SECONDS. Who asked first need not send it."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        return
+    until, left = time.monotonic() + DROPPING_SECONDS, DROPPED_BYTES
+    try:
+        while left > 0 and time.monotonic() < until and (piece := request.read(PIECE)):
+            left -= len(piece)
+    except UnreadablePostError:  # it hung up
+        return
 
 
 class SecondFactorMiddleware:

@@ -73,6 +73,18 @@ def test_it_serves_the_api_the_pages_and_the_static_files(tmp_path):
         assert get(port, style).headers["Content-Type"].startswith("text/css")
 
 
+@pytest.mark.parametrize(
+    ("path", "length"), [("/transfers", 5_000_000), ("/transfers/bulk", 4 * 1024 * 1024 + 1)]
+)
+def test_who_sends_too_much_before_listening_still_gets_the_answer(tmp_path, path, length):
+    with serving(tmp_path, "--workers", "1") as (_, port):
+        for _ in range(3):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            connection.request("POST", path, b"x" * length, {"Host": "localhost"})
+            assert connection.getresponse().status == 413
+            connection.close()
+
+
 def test_on_sigterm_it_answers_what_is_running_takes_nothing_new_and_ends_well(tmp_path):
     with serving(tmp_path, "--workers", "1") as (server, port):
         with socket.create_connection(("127.0.0.1", port), timeout=30) as running:

@@ -1,5 +1,6 @@
 """Every error on every path is problem+json, and says nothing that is nobody's business."""
 
+import io
 import re
 
 import pytest
@@ -10,6 +11,7 @@ from django.test import Client
 from accounts.transactions import Busy
 from conftest import Api
 from smartbank.catalogue import PROBLEMS
+from smartbank.middleware import ProblemMiddleware
 
 UNKNOWN_ID = "01890000-0000-7000-8000-000000000000"
 INTERNALS = re.compile(
@@ -348,6 +350,40 @@ def test_a_lost_browser_is_shown_a_page_and_no_details(db, debug):
 
 
 # --- Refused before the view was found: the path alone says who is asking ------------------------
+
+
+class Sent(io.RawIOBase):
+    """A body that is being sent, and how much of it was taken."""
+
+    def __init__(self, length: int):
+        self.left = length
+        self.taken = self.longest = 0
+
+    def read(self, size: int = -1) -> bytes:
+        size = min(self.left, self.left if size < 0 else size)
+        self.left -= size
+        self.taken += size
+        self.longest = max(self.longest, size)
+        return b"x" * size
+
+
+@pytest.mark.parametrize("path", ["/transfers", "/transfers/bulk", "/send", "/nope"])
+@pytest.mark.parametrize(
+    ("length", "headers", "taken"),
+    [
+        (5_000_000, {}, 5_000_000),
+        (10**9, {}, 8 * 1024 * 1024),
+        (5_000_000, {"HTTP_EXPECT": "100-continue"}, 0),
+    ],
+)
+def test_a_large_body_is_taken_in_pieces_before_it_is_refused(rf, path, length, headers, taken):
+    body = Sent(length)
+    sent = {"wsgi.input": body, "CONTENT_LENGTH": str(length), **headers}
+    request = rf.generic("POST", path, **sent)
+    request.request_id = "test"
+    assert ProblemMiddleware(get_response=None)(request).status_code == 413
+    assert body.taken == taken
+    assert body.longest <= 64 * 1024
 
 
 @pytest.mark.parametrize("accept", ["text/html", "*/*", "application/json"])
