@@ -145,6 +145,9 @@ class ProblemMiddleware:
         response = self.get_response(request)
         if isinstance(response, HttpResponseNotAllowed):  # of a view that is not the API's
             return problems.wrong_method(request, response)
+        if "Allow" in response and not problems.wants_page(request):
+            # REST framework names a method that it answers nowhere here
+            response["Allow"] = response["Allow"].removesuffix(", OPTIONS")
         return response
 
     def process_view(self, request, view, args, kwargs):
