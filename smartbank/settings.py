@@ -179,6 +179,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["accounts.throttles.Pace"],
     "DEFAULT_PARSER_CLASSES": ["smartbank.strict_json.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["smartbank.strict_json.OneWayJSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "smartbank.strict_json.JSONNegotiation",
     "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "smartbank.openapi.Documented",
     "EXCEPTION_HANDLER": "smartbank.problems.handle_exception",

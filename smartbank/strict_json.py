@@ -5,10 +5,12 @@ import re
 from email.message import Message
 
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import JSONRenderer
 
 MAX_DEPTH = 8
+_PROBLEM = re.compile(r"^application/problem\+json", re.I)
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"?|([][{}])', re.S)  # possessive, so linear
 
 
@@ -46,6 +48,15 @@ class OneWayJSONRenderer(JSONRenderer):
     def get_indent(self, accepted_media_type, renderer_context):
         """Return no indent."""
         return None
+
+
+class JSONNegotiation(DefaultContentNegotiation):
+    """Speaks JSON to whoever takes it under any of its names here; an empty header says nothing."""
+
+    def get_accept_list(self, request):
+        """Return what the Accept header takes; the form of our errors is JSON, too."""
+        taken = super().get_accept_list(request)
+        return [_PROBLEM.sub("application/json", one) for one in taken] if any(taken) else ["*/*"]
 
 
 def charset(media_type: str) -> str:

@@ -138,6 +138,16 @@ def test_a_client_that_does_not_take_json_is_answered_406(accept, caller, debug)
     assert_problem(caller.get("/me", Accept=accept), 406, "not_acceptable")
 
 
+@pytest.mark.parametrize(
+    "accept",
+    ["", " ", "application/problem+json", "text/html, Application/Problem+JSON;q=0.5"],
+)
+def test_an_empty_accept_header_and_the_form_of_errors_take_json(accept, caller, debug):
+    response = caller.get("/me", Accept=accept)
+    assert (response.status_code, response["Content-Type"]) == (200, "application/json")
+    assert_problem(caller.get(f"/transfers/{UNKNOWN_ID}", Accept=accept), 404, "not_found")
+
+
 def test_a_browser_that_takes_anything_is_answered_in_json(caller, debug):
     response = caller.get("/me", Accept="text/html,application/xhtml+xml,*/*;q=0.8")
     assert (response.status_code, response["Content-Type"]) == (200, "application/json")
