@@ -10,6 +10,7 @@ import yaml
 from django.core.management import call_command
 from django.urls import get_resolver
 
+from accounts.tests.browsing import visit
 from conftest import PASSWORD, Api
 from smartbank import documentation, openapi
 from smartbank.bootstrap import ROOT
@@ -160,6 +161,24 @@ def test_the_committed_document_is_the_one_that_is_served():
     if WRITE:
         COMMITTED.write_bytes(now)
     assert COMMITTED.read_bytes() == now, HOW
+
+
+def test_a_session_is_promised_where_it_is_taken(reena):
+    browser = reena.browser
+    token = visit(browser, "/").fields["csrfmiddlewaretoken"]
+    refusing = [
+        one.name
+        for (method, path), one in OPERATIONS.items()
+        if browser.generic(
+            method, path, "{}", "application/json", headers={"X-CSRFToken": token}
+        ).status_code
+        == 401
+    ]
+    assert refusing == ["revokeToken", "rotateToken"]
+    promised = openapi.document()["paths"]
+    for (method, path), one in OPERATIONS.items():
+        named = any("session" in way for way in promised[path][method.lower()]["security"])
+        assert named is not (one.is_public or one.name in refusing), one.name
 
 
 @pytest.mark.parametrize(

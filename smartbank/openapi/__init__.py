@@ -70,6 +70,11 @@ Send money between accounts. Amounts are strings in major units, ids are UUIDs, 
 - **Two kinds of 429**: `daily_limit_exceeded` is about money and recorded, `throttled` is about
   calls.
 - What is not yours does not exist: 404.
+- A method that a path does not have is 405, with `Allow`.
+- **The first of several errors** is told: a body that is too large (413), an `Accept` without JSON
+  (406), who is calling (401), the scope of the token (403), the number of calls (429 `throttled`),
+  the method (405), what the caller may see and do (404, 403), the form of the request (400, 415),
+  the idempotency key (a replay, or 422), and only then the transfer itself.
 """
 
 
@@ -133,9 +138,7 @@ def as_openapi(path: str, operation: Operation, scope: str) -> dict:
         "summary": operation.summary,
         "description": " ".join(filter(None, [operation.description, needs])),
         "parameters": [*in_path, *operation.query, *operation.headers],
-        "security": []
-        if operation.is_public
-        else [{"token": [scope] * bool(scope)}, {"session": []}],
+        "security": _security(operation, scope),
         "responses": {str(operation.status): _success(operation)} | _problems(path, operation),
     }
     if operation.is_conditional:
@@ -150,6 +153,12 @@ def as_openapi(path: str, operation: Operation, scope: str) -> dict:
             content["example"] = recorded
         made["requestBody"] = {"required": True, "content": {"application/json": content}}
     return made
+
+
+def _security(operation: Operation, scope: str) -> list[dict]:
+    if operation.is_public:
+        return []
+    return [{"token": [scope] * bool(scope)}] + [{"session": []}] * operation.takes_session
 
 
 def _success(operation: Operation) -> dict:

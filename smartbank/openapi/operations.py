@@ -32,6 +32,7 @@ class Operation:
     links: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()  # beyond those that every such operation has
     is_public: bool = False
+    takes_session: bool = True
     is_conditional: bool = False
 
 
@@ -86,6 +87,7 @@ OPERATIONS = {
         name="revokeToken",
         summary="Sign out: revoke the token that is presented",
         status=204,
+        takes_session=False,
     ),
     ("POST", "/auth/token/rotation"): Operation(
         tag=CALLER,
@@ -94,6 +96,7 @@ OPERATIONS = {
         description="It is for the same and lives as long. Both work until the overlap is over, so "
         "that you can put the new one in place everywhere.",
         body="Rotation",
+        takes_session=False,
         answer="NewToken",
         answers_with=("RateLimit", "RateLimit-Policy"),
     ),
