@@ -2,7 +2,8 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from django.db import (
@@ -73,6 +74,28 @@ def run(
             if attempt == attempts or time.monotonic() + pause > until:
                 raise Busy from error
             time.sleep(pause)
+
+
+@contextmanager
+def not_waiting() -> Iterator[None]:
+    """Give up at once, inside, on a lock that somebody else holds: OperationalError.
+
+    Only SQLite, where any writer is in the way of any other, is told so.
+    """
+    if connection.vendor != "sqlite":
+        yield
+        return
+    patience = connection.settings_dict["OPTIONS"]["timeout"] * 1000
+    try:
+        _busy_timeout(0)
+        yield
+    finally:
+        _busy_timeout(patience)
+
+
+def _busy_timeout(milliseconds: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"PRAGMA busy_timeout = {milliseconds:d}")
 
 
 def patience_ends() -> float:

@@ -146,7 +146,7 @@ else:
     DATABASE["OPTIONS"] |= {
         # SQLite has no row locks: taking the one write lock at BEGIN stands in for them.
         "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
+        "timeout": 5,  # as long as a row lock is waited for elsewhere
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
         "PRAGMA recursive_triggers=ON;",  # or REPLACE would pass the append-only triggers
     }

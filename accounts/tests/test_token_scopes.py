@@ -170,6 +170,25 @@ def test_use_is_noted_once_a_minute(reena, clock):
     assert token.last_used_at == timezone.now()
 
 
+def test_noting_a_use_waits_for_no_other_writer_of_sqlite(reena, clock):
+    is_sqlite = connection.vendor == "sqlite"
+    waits = []
+
+    def patience() -> int:
+        return connection.connection.execute("PRAGMA busy_timeout").fetchone()[0]
+
+    def watch(execute, sql, *rest):
+        if is_sqlite and sql.startswith("UPDATE") and "api_tokens" in sql:
+            waits.append(patience())
+        return execute(sql, *rest)
+
+    clock(61)
+    with connection.execute_wrapper(watch):
+        assert reena.api.get("/me").status_code == 200
+    assert waits == [0] * is_sqlite
+    assert not is_sqlite or patience() == 5_000
+
+
 def test_looking_a_token_up_stays_one_statement(reena):
     with CaptureQueriesContext(connection) as asked:
         reena.api.get("/me")
