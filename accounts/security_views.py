@@ -59,6 +59,15 @@ def end_session(request, id):
 
 @for_customers
 @as_forms_do
+def end_other_sessions(request):
+    """Sign all browsers out but this one; programs have tokens of their own."""
+    if request.method == "POST":
+        _end(list(sessions.others(request.user, request.session.session_key)), request)
+    return redirect("pages:security")
+
+
+@for_customers
+@as_forms_do
 def revoke_token(request, id):
     """Make one of the own tokens worthless."""
     if request.method == "POST":

@@ -72,6 +72,7 @@ pages = [
     path("limits/<uuid:id>", limit_pages.change_limit, name="limit"),
     path("security", security_pages.security, name="security"),
     path("security/password", security_pages.change_password, name="password"),
+    path("security/sessions/end", security_pages.end_other_sessions, name="end-other-sessions"),
     path("security/sessions/<uuid:id>/end", security_pages.end_session, name="end-session"),
     path("security/tokens/<uuid:id>/revoke", security_pages.revoke_token, name="revoke-token"),
     path("forgotten", security_pages.forgotten, name="forgotten"),

@@ -76,6 +76,7 @@ route                    method   str   ina    own rec oth  cle    tel    man   
 /security                GET      login login  200 200 200  office office office office office
 /security/password       GET      login login  200 200 200  office office office office office
 /security/password       POST     login login  400 400 400  office office office office office
+/security/sessions/end   GET,POST login login  302 302 302  office office office office office
 /security/sessions/<id>/end GET   login login  302 302 302  office office office office office
 /security/sessions/<id>/end POST  login login  404 404 404  office office office office office
 /security/tokens/<id>/revoke GET  login login  302 302 302  office office office office office

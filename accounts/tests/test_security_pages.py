@@ -97,6 +97,21 @@ def test_a_program_is_stopped_at_once(reena, audited):
 # --- The password -----------------------------------------------------------------------------
 
 
+def test_one_button_signs_out_everywhere_but_here_and_leaves_programs_alone(reena, rahul, audited):
+    browser = signed_in()
+    assert "Sign out everywhere but here" not in visit(browser, "/security").text
+    others, stranger = [signed_in(), signed_in()], signed_in("rahul")
+
+    page = visit(browser, "/security")
+    assert "Sign out everywhere but here" in page.text
+    answer = submit(browser, "/security/sessions/end", page)
+
+    assert (answer.status_code, answer["Location"]) == (302, "/security")
+    assert [is_in(one) for one in (browser, *others, stranger)] == [True, False, False, True]
+    assert reena.api.get("/me").status_code == 200
+    assert len(audited("session.ended")) == 2
+
+
 def change(browser, old=PASSWORD, new=NEW, again=NEW):
     page = visit(browser, "/security/password")
     typed = {"old_password": old, "new_password1": new, "new_password2": again}
