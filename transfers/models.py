@@ -157,7 +157,7 @@ class Dispute(models.Model):
         indexes = [models.Index(fields=["resolution", "opened_at"], name="disputes_by_resolution")]
 
     def __str__(self):
-        return f"Dispute of {self.transfer_id}"
+        return f"Dispute of {self.transfer}"
 
 
 class DisputeNote(AppendOnlyModel):

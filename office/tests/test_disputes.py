@@ -32,6 +32,8 @@ def test_a_disputed_receipt_is_in_the_queue_with_both_sides_facts(dispute, telle
     page = teller.browser.get(reverse("admin:transfers_dispute_change", args=[dispute.pk])).text
     for fact in ("₹100.00", "₹90.00", "Reena", "Rahul", rahul.account.masked_number, "₹3,100.00"):
         assert fact in page
+    assert f"Dispute of {dispute.transfer.public_id}" in page
+    assert f"Dispute of {dispute.transfer_id}" not in page
 
 
 def test_a_confirmed_receipt_is_no_dispute(reena, rahul):
