@@ -53,9 +53,11 @@ def money_cell(attribute: str, currency: str = "currency"):
 
 
 def accounts_named(term: str) -> QuerySet[Account]:
-    """Return the accounts meant by `term`: the start of a number, however it is spaced; a public
-    id, the account's or its customer's; or a part of the owner's name."""
+    """Return the accounts meant by `term`: the start of a number, however it is spaced, or its last
+    four digits; a public id, the account's or its customer's; or a part of the owner's name."""
     digits = re.sub(r"[\s-]", "", term)
+    if re.fullmatch("[0-9]{4}", digits):
+        return Account.objects.filter(Q(number__startswith=digits) | Q(number__endswith=digits))
     if re.fullmatch("[0-9]{1,12}", digits):
         return Account.objects.filter(number__startswith=digits)
     return Account.objects.filter(
@@ -163,7 +165,7 @@ class AccountAdmin(ReadOnlyAdmin):
         *("balance", "available", "daily_limit"),
     )
     list_filter = ("status", "kind")
-    search_help_text = "Account number or its beginning, name of the owner, public id"
+    search_help_text = "Account number, its beginning or last four digits, owner, public id"
     fields = ("masked_number", "name", "owner", "status", "kind", "currency", "opened", "public_id")
     csv_columns = {
         "id": "public_id",
@@ -255,7 +257,7 @@ class AccountDailyUsageAdmin(ReadOnlyAdmin):
 
     list_display = ("bank_date", "number", "owner", "used", "daily_limit")
     list_filter = (PeriodFilter,)
-    search_help_text = "Account number or its beginning, name of the owner, public id"
+    search_help_text = "Account number, its beginning or last four digits, owner, public id"
     fields = ("bank_date", "number", "owner", "used", "daily_limit")
     ordering = ("-bank_date", "-id")  # as the index is
     csv_columns = {

@@ -374,6 +374,7 @@ def test_accounts_are_found_by_number_owner_and_id(teller, reena, rahul):
     ids = [reena.account.public_id, reena.customer.public_id]
     for term in (number, number[:11], spaced, f" {number} ", "reen", "REENA", *ids):
         assert found(teller, "accounts_account", q=term) == {reena.account}
+    assert reena.account in found(teller, "accounts_account", q=number[-4:])
     for term in ("nobody", number[1:], "0" * 40, "%", "_"):
         assert found(teller, "accounts_account", q=term) == set()
 
