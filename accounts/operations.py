@@ -6,17 +6,19 @@ can touch a balance.
 """
 
 from collections.abc import Callable
-from functools import partial
+from typing import TypeVar
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError
 
-from accounts import money, numbers, transactions
+from accounts import money, numbers, public_ids, transactions
 from accounts.models import Account, Customer
 from audit import operations as audit
-from audit.models import Action
+from audit.models import Action, AuditLog
 from audit.operations import Origin
+
+Result = TypeVar("Result")
 
 # What the layers above write into the transaction of a change: functions that are called with the
 # locked account and the columns that it gets.
@@ -50,12 +52,15 @@ def open_customer(
     """
     users = get_user_model().objects
     password = make_password(password)  # slow on purpose, so outside the transaction
+    public_id = public_ids.new()
 
     def work() -> Customer:
+        if opened := Customer.objects.filter(public_id=public_id).first():
+            return opened  # our COMMIT arrived and its reply did not
         if users.filter(username=username).exists():
             raise UsernameTaken(f"The username {username} is taken.")
         user = users.create(username=username, email=email, password=password)
-        customer = Customer.objects.create(user=user, name=name)
+        customer = Customer.objects.create(public_id=public_id, user=user, name=name)
         audit.record(
             Action.CUSTOMER_OPENED,
             origin,
@@ -83,10 +88,14 @@ def open_account(
     """Open an active account with a balance of zero. Without a `number` the bank makes one."""
     if currency not in money.EXPONENTS:
         raise ValueError(f"{currency} is not a currency.")
+    public_id = public_ids.new()
 
     def work() -> Account:
         owner = Customer.objects.select_for_update().get(pk=customer.pk)
+        if opened := Account.objects.filter(public_id=public_id).first():
+            return opened  # our COMMIT arrived and its reply did not
         account = Account.objects.create(
+            public_id=public_id,
             number=number or numbers.new(),
             customer=customer,
             name=name,
@@ -139,41 +148,56 @@ def cash_account(currency: str) -> Account:
 
 def change_daily_limit(account: Account, limit_minor: int, *, reason: str, origin: Origin) -> None:
     """Set the account's daily limit; what was already sent today stays counted."""
-    transactions.run(partial(_change_daily_limit, account, limit_minor, reason, origin))
-
-
-def _change_daily_limit(account: Account, limit_minor: int, reason: str, origin: Origin) -> None:
-    locked = Account.objects.locked([account.pk])[account.pk]
     columns = {"daily_limit_minor": limit_minor}
-    change_locked(locked, Action.LIMIT_CHANGED, columns, reason=reason, origin=origin)
+    why = {"reason": reason, "origin": origin}
+    once(account.pk, lambda locked: change_locked(locked, Action.LIMIT_CHANGED, columns, **why))
 
 
 def lower_daily_limit(account: Account, limit_minor: int, *, reason: str, origin: Origin) -> None:
     """Set a lower limit, as its owner and staff may at any time, alone. Raises NotLower if it is
     not below the one that there is under the lock."""
-    transactions.run(partial(_lower_daily_limit, account, limit_minor, reason, origin))
 
+    def lower(locked: Account) -> None:
+        if limit_minor >= locked.daily_limit_minor:
+            limit = money.display(locked.daily_limit_minor, locked.currency)
+            raise NotLower(f"The daily limit is {limit}: this would not lower it.")
+        columns = {"daily_limit_minor": limit_minor}
+        change_locked(locked, Action.LIMIT_CHANGED, columns, reason=reason, origin=origin)
 
-def _lower_daily_limit(account: Account, limit_minor: int, reason: str, origin: Origin) -> None:
-    locked = Account.objects.locked([account.pk])[account.pk]
-    if limit_minor >= locked.daily_limit_minor:
-        limit = money.display(locked.daily_limit_minor, locked.currency)
-        raise NotLower(f"The daily limit is {limit}: this would not lower it.")
-    columns = {"daily_limit_minor": limit_minor}
-    change_locked(locked, Action.LIMIT_CHANGED, columns, reason=reason, origin=origin)
+    once(account.pk, lower)
 
 
 def freeze(account: Account, *, reason: str, origin: Origin) -> None:
     """Stop all money into and out of the account. Raises WrongStatus unless it is active."""
-    transactions.run(partial(_freeze, account, reason, origin))
+
+    def stop(locked: Account) -> None:
+        if locked.status != Account.Status.ACTIVE:
+            raise WrongStatus(f"The account is {locked.status}, not {Account.Status.ACTIVE}.")
+        columns = {"status": Account.Status.FROZEN}
+        change_locked(locked, Action.ACCOUNT_FROZEN, columns, reason=reason, origin=origin)
+
+    once(account.pk, stop)
 
 
-def _freeze(account: Account, reason: str, origin: Origin) -> None:
-    locked = Account.objects.locked([account.pk])[account.pk]
-    if locked.status != Account.Status.ACTIVE:
-        raise WrongStatus(f"The account is {locked.status}, not {Account.Status.ACTIVE}.")
-    columns = {"status": Account.Status.FROZEN}
-    change_locked(locked, Action.ACCOUNT_FROZEN, columns, reason=reason, origin=origin)
+def once(key: int, change: Callable[[Account], Result]) -> Result:
+    """Lock the account with that key and `change` it, as one transaction; return what that returns.
+
+    It must write an audit row of the account. By that row it is recognised, and not done again, if
+    our COMMIT arrived and its reply did not.
+    """
+    attempts: list[tuple[dict, Result]] = []
+
+    def work() -> Result:
+        locked = Account.objects.locked([key])[key]
+        for end, result in attempts:
+            rows = AuditLog.objects.filter(account_id=key, sequence=end["audit_sequence"])
+            if rows.filter(link=end["audit_head"]).exists():
+                return result
+        result = change(locked)
+        attempts.append((locked.chain_end, result))
+        return result
+
+    return transactions.run(work)
 
 
 def change_locked(account: Account, action: str, columns: dict, *, origin: Origin, **why) -> None:

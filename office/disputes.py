@@ -5,11 +5,9 @@ of that account. Money only ever goes back by an approved reversal, which resolv
 the same transaction (effects).
 """
 
-from functools import partial
-
 from django.utils import timezone
 
-from accounts import operations, transactions
+from accounts import operations
 from accounts.models import Account
 from audit.models import Action
 from audit.operations import Origin
@@ -22,21 +20,18 @@ class NotPossible(Exception):
 
 def note(dispute: Dispute, text: str, *, origin: Origin) -> DisputeNote:
     """Add what was found out. Notes are never changed, and may be added after the end as well."""
-    return transactions.run(partial(_note, dispute, text, origin))
+    receiver = dispute.transfer.to_account_id
+    return operations.once(receiver, lambda locked: _write_note(dispute, locked, text, origin))
 
 
 def explain(dispute: Dispute, text: str, *, origin: Origin) -> Dispute:
     """Resolve it with an explanation, which becomes its last note. Raises NotPossible if it was
     resolved before."""
-    return transactions.run(partial(_explain, dispute, text, origin))
+    receiver = dispute.transfer.to_account_id
+    return operations.once(receiver, lambda locked: _explain(dispute, locked, text, origin))
 
 
-def _note(dispute: Dispute, text: str, origin: Origin) -> DisputeNote:
-    return _write_note(dispute, _locked_receiver(dispute), text, origin)
-
-
-def _explain(dispute: Dispute, text: str, origin: Origin) -> Dispute:
-    receiver = _locked_receiver(dispute)
+def _explain(dispute: Dispute, receiver: Account, text: str, origin: Origin) -> Dispute:
     if Dispute.objects.get(pk=dispute.pk).resolution:
         raise NotPossible("This dispute was resolved before.")
     _write_note(dispute, receiver, text, origin)
@@ -50,11 +45,6 @@ def resolve(dispute: Dispute, receiver: Account, resolution: str, origin: Origin
     dispute.save(update_fields=["resolution", "resolved_at", "resolved_by"])
     _record(Action.DISPUTE_RESOLVED, dispute, receiver, origin, resolution=resolution)
     return dispute
-
-
-def _locked_receiver(dispute: Dispute) -> Account:
-    key = dispute.transfer.to_account_id
-    return Account.objects.locked([key])[key]
 
 
 def _write_note(dispute: Dispute, receiver: Account, text: str, origin: Origin) -> DisputeNote:

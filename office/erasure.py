@@ -20,7 +20,8 @@ ERASED = "Erased"
 
 def erase(customer: Customer, *, reason: str, origin: Origin) -> None:
     """Overwrite names, sign-in and everything else that is about the person, and audit that it was
-    done. Raises NotPossible, and nothing changes, while an account is not closed, or for staff."""
+    done. To erase again changes nothing. Raises NotPossible, and nothing changes, while an account
+    is not closed, or for staff."""
     transactions.run(partial(_erase, customer, reason, origin))
 
 
@@ -32,6 +33,9 @@ def _erase(customer: Customer, reason: str, origin: Origin) -> None:
     user = customer.user
     if user.is_staff:
         raise NotPossible("The customer's user is staff, too.")
+    username = f"erased-{customer.public_id}"
+    if type(user).objects.filter(pk=user.pk, username=username).exists():
+        return  # for instance because our COMMIT arrived and its reply did not
 
     tokens.revoke_all(user, origin=origin, reason=reason)
     ApiToken.objects.filter(user=user).update(name="", allowed_ips="")
@@ -42,7 +46,7 @@ def _erase(customer: Customer, reason: str, origin: Origin) -> None:
     Account.objects.filter(customer=customer).update(name=ERASED)
     Customer.objects.filter(pk=customer.pk).update(name=ERASED)
     type(user).objects.filter(pk=user.pk).update(
-        username=f"erased-{customer.public_id}",
+        username=username,
         password=UNUSABLE_PASSWORD_PREFIX,
         first_name="",
         last_name="",

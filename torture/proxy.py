@@ -49,7 +49,8 @@ def pass_all(command: Command) -> Fate:
 
 
 class Proxy:
-    """Listens on `port` of 127.0.0.1 and passes connections on to `target` (host, port).
+    """Listens on `port` of 127.0.0.1 and passes connections on to `target`: (host, port), or the
+    path of a unix socket.
 
     `judge` decides each command's fate before the database sees it. Where the fate is CUT_AFTER,
     `on_reply_lost` is called once the database has answered and before the client can know. Both
@@ -58,7 +59,7 @@ class Proxy:
 
     def __init__(
         self,
-        target: tuple[str, int],
+        target: tuple[str, int] | str,
         judge: Callable[[Command], Fate] = pass_all,
         on_reply_lost: Callable[[Command], None] = lambda command: None,
     ):
@@ -86,13 +87,14 @@ class Proxy:
     def _serve(self, client: socket.socket) -> None:
         with client:
             try:
-                database = socket.create_connection(self.target, timeout=5)
+                database = _connection_to(self.target)
             except OSError:
                 return _reset(client)  # away: the client sees its connection refused
             with database:
                 for one in (client, database):
                     one.settimeout(None)
-                    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    if one.family != socket.AF_UNIX:
+                        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 with contextlib.suppress(OSError):
                     self._relay(client, database)
                 _reset(client)
@@ -146,6 +148,14 @@ class _Commands:
             data = data[HEADER_BYTES + length :]
         self._rest = data
         return found
+
+
+def _connection_to(target: tuple[str, int] | str) -> socket.socket:
+    if not isinstance(target, str):
+        return socket.create_connection(target, timeout=5)
+    database = socket.socket(socket.AF_UNIX)
+    database.connect(target)
+    return database
 
 
 def _reset(one: socket.socket) -> None:
