@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 from rest_framework import authentication, exceptions, permissions
 
-from accounts import rows
+from accounts import rows, transactions
 from accounts.models import ApiToken, Customer
 from accounts.transactions import not_waiting
 from audit.models import Action
@@ -33,22 +33,28 @@ def create(
     its row.
 
     The secret is not stored: whoever does not keep it now needs a new token. `used` says that
-    making it was its first use, as signing in is; `reason` why somebody else makes it.
+    making it was its first use, as signing in is; `reason` why somebody else makes it. Raises
+    AuthenticationFailed if the password is another by now than the one that `user` was read with.
     """
-    now = timezone.now()
-    expires_at = now + dt.timedelta(days=days or settings.API_TOKEN_DAYS)
-    with transaction.atomic():
-        return _insert(
-            user,
-            origin,
-            {"reason": reason} if reason else {},
-            name=name,
-            scopes=scopes,
-            allowed_ips=allowed_ips,
-            created_at=now,
-            expires_at=expires_at,
-            last_used_at=now if used else None,
+    secret, now = ApiToken.new_secret(), timezone.now()
+    columns = {
+        "name": name,
+        "scopes": scopes,
+        "allowed_ips": allowed_ips,
+        "created_at": now,
+        "expires_at": now + dt.timedelta(days=days or settings.API_TOKEN_DAYS),
+        "last_used_at": now if used else None,
+    }
+
+    def work() -> ApiToken:
+        found = _locked(user.pk)
+        if not found.is_active or found.password != user.password:
+            raise exceptions.AuthenticationFailed("The username or the password is wrong.")
+        return _made(secret) or _insert(
+            secret, user, origin, {"reason": reason} if reason else {}, **columns
         )
+
+    return secret, transactions.run(work)
 
 
 def rotate(token: ApiToken, overlap: dt.timedelta, *, origin: Origin) -> tuple[str, ApiToken]:
@@ -57,13 +63,18 @@ def rotate(token: ApiToken, overlap: dt.timedelta, *, origin: Origin) -> tuple[s
 
     Raises NotAuthenticated if the token was rotated or revoked before: it has one successor.
     """
-    now = timezone.now()
-    with transaction.atomic():
+    secret, now = ApiToken.new_secret(), timezone.now()
+    ends_at = min(token.expires_at, now + overlap)
+
+    def work() -> ApiToken:
+        _locked(token.user_id)
+        if made := _made(secret):
+            return made
         rotated = ApiToken.objects.filter(pk=token.pk, revoked_at=None, rotated_at=None)
-        ends_at = min(token.expires_at, now + overlap)
         if not rotated.update(rotated_at=now, expires_at=ends_at):
             raise exceptions.NotAuthenticated("The token was rotated or revoked before.")
         return _insert(
+            secret,
             token.user,
             origin,
             {"replaces": token.public_id, "which_ends_at": ends_at.isoformat()},
@@ -75,9 +86,21 @@ def rotate(token: ApiToken, overlap: dt.timedelta, *, origin: Origin) -> tuple[s
             last_used_at=now,
         )
 
+    return secret, transactions.run(work)
 
-def _insert(user, origin: Origin, details: dict, **columns) -> tuple[str, ApiToken]:
-    secret = ApiToken.new_secret()
+
+def _locked(user_id: int):
+    """Return the user as of now, whose password nobody changes until the token is there: whoever
+    changes it then finds the token, and revokes it."""
+    return get_user_model().objects.select_for_update().get(pk=user_id)
+
+
+def _made(secret: str) -> ApiToken | None:
+    """Return the token if it was made: then our COMMIT arrived and its reply did not."""
+    return ApiToken.objects.filter(token_hash=ApiToken.digest(secret)).first()
+
+
+def _insert(secret: str, user, origin: Origin, details: dict, **columns) -> ApiToken:
     token = ApiToken.objects.create(
         user=user,
         token_hash=ApiToken.digest(secret),
@@ -95,7 +118,7 @@ def _insert(user, origin: Origin, details: dict, **columns) -> tuple[str, ApiTok
         expires_at=token.expires_at.isoformat(),
         **details,
     )
-    return secret, token
+    return token
 
 
 def revoke(token: ApiToken, *, origin: Origin, reason: str = "") -> bool:

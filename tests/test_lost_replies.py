@@ -1,16 +1,17 @@
 """The database carries out a COMMIT and its reply is lost: what was done is not done twice."""
 
 from collections import Counter
+from datetime import timedelta
 from functools import partial
 
 import pytest
 from django.core.management import call_command
 from django.db import connections
 
-from accounts import operations
+from accounts import operations, tokens
 from accounts.models import Account, Customer
 from audit.models import AuditLog
-from conftest import PASSWORD
+from conftest import PASSWORD, Api
 from office import approvals, disputes, erasure
 from torture.proxy import Fate, Proxy
 from transfers import webhooks
@@ -113,6 +114,13 @@ def test_a_replay_says_how_much_is_sent_again(unsure, reena):
     operations.lower_daily_limit(reena.account, 700, reason="Asked", origin=reena.origin)
     made.deliveries.update(state="DELIVERED")
     assert unsure(partial(webhooks.replay, made, made.created_at, origin=reena.origin)) == 1
+
+
+def test_a_token_is_made_once_and_has_one_successor(unsure, reena):
+    secret, made = unsure(partial(tokens.create, reena.user, origin=reena.origin))
+    assert Api(secret).get("/me").status_code == 200
+    successor, _ = unsure(partial(tokens.rotate, made, timedelta(hours=1), origin=reena.origin))
+    assert Api(successor).get("/me").status_code == 200
 
 
 def test_a_dispute_is_noted_on_once_and_explained_once(unsure, reena, rahul, teller):

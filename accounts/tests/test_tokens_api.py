@@ -3,11 +3,16 @@
 import base64
 import datetime as dt
 import hashlib
+import threading
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection
 from django.middleware.csrf import _get_new_csrf_string
+from django.test import Client
 from django.utils import timezone
 
+from accounts import throttles, tokens
 from accounts.models import ApiToken
 from audit.models import AuditLog
 from conftest import PASSWORD, Api
@@ -25,6 +30,49 @@ def assert_not_authenticated(response):
 
 
 # --- Making one -------------------------------------------------------------------------------
+
+
+def test_a_password_that_was_changed_while_it_was_looked_at_makes_no_token(reena, monkeypatch):
+    """Looking at a password takes long on purpose: a change may be committed meanwhile."""
+    after_the_look = throttles.of_tokens
+
+    def change_first(user):
+        changed = get_user_model().objects.get(pk=user.pk)
+        changed.set_password("another horse battery")
+        changed.save()
+        return after_the_look(user)
+
+    monkeypatch.setattr(throttles, "of_tokens", change_first)
+    before = ApiToken.objects.count()
+    assert_not_authenticated(sign_in())
+    assert ApiToken.objects.count() == before
+
+
+@pytest.mark.row_locks
+@pytest.mark.django_db(transaction=True)
+def test_a_successor_made_while_the_password_changes_does_not_outlive_it(reena, monkeypatch):
+    revoke, answers = tokens.revoke, []
+
+    def rotate():
+        answers.append(reena.api.post("/auth/token/rotation", {}))
+        connection.close()
+
+    rotating = threading.Thread(target=rotate)
+
+    def rotate_first(token, **why):
+        rotating.start()
+        rotating.join(timeout=0.5)  # in vain, as it has to wait for the change
+        return revoke(token, **why)
+
+    monkeypatch.setattr(tokens, "revoke", rotate_first)
+    new = {"new_password1": "another horse battery", "new_password2": "another horse battery"}
+    browser = Client()
+    browser.force_login(reena.user)
+    changed = browser.post("/security/password", {"old_password": PASSWORD, **new})
+    rotating.join()
+    assert changed.status_code == 302
+    assert answers[0].status_code == 401
+    assert not ApiToken.objects.valid().filter(user=reena.user).exists()
 
 
 def test_name_and_password_make_a_token_that_opens_the_api(reena):
