@@ -18,7 +18,7 @@ def new_token(request):
     if request.method == "POST" and form.is_valid():
         asked = form.cleaned_data
         try:
-            if sign_in.check(request, request.user.get_username(), asked.pop("password")):
+            if sign_in.confirm(request, asked.pop("password")):
                 throttles.take(request, throttles.of_tokens(request.user))
                 secret, token = tokens.create(request.user, origin=Origin.of(request), **asked)
                 return render(request, "token_made.html", {"secret": secret, "token": token})

@@ -302,6 +302,12 @@ def test_what_is_missing_or_wrong_is_said_and_no_token_is_made(changes, problem,
     assert ApiToken.objects.count() == before
 
 
+def test_the_password_given_for_a_token_is_no_sign_in(reena, audited):
+    ask(reena)
+    ask(reena, password="wrong")
+    assert (audited("sign_in.succeeded"), len(audited("sign_in.failed"))) == ([], 1)
+
+
 def test_the_page_does_not_help_to_guess_the_password(reena, settings):
     settings.SIGN_IN_FAILURES = 2
     for _ in range(2):
