@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth.views import PasswordChangeView
 from django.db import transaction
 from django.http import HttpResponseRedirect
 from django.urls import path, reverse
@@ -9,6 +10,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_http_methods
 
 from accounts import tokens
+from accounts.security_views import ChangePasswordForm
 from accounts.sign_in import SignInForm
 from audit.models import Action
 from audit.operations import Origin, record
@@ -25,6 +27,35 @@ class StaffSignInForm(SignInForm, AdminAuthenticationForm):
     def admits(user) -> bool:
         """Admit staff; a customer's right password is wrong here, and audited as that."""
         return user.is_staff
+
+
+class OwnPasswordForm(ChangePasswordForm):
+    """The customers' form, which counts guesses, as the admin shows forms."""
+
+    required_css_class = "required"
+
+
+class OwnPassword(PasswordChangeView):
+    """Sets another password, which ends the tokens, and audits it in the same transaction."""
+
+    def get_form(self, form_class=None):
+        """Return the form, filled in or empty."""
+        return OwnPasswordForm(self.request, self.get_form_kwargs().get("data"))
+
+    def form_valid(self, form):
+        """Set it."""
+        origin = Origin.of(self.request)
+        with transaction.atomic():
+            response = super().form_valid(form)
+            record(
+                Action.USER_CHANGED,
+                origin,
+                object_type="user",
+                object_id=str(form.user.pk),
+                changed=["password"],
+            )
+            tokens.revoke_all(form.user, origin=origin, reason="Password changed")
+        return response
 
 
 class BackOffice(admin.AdminSite):
@@ -70,19 +101,9 @@ class BackOffice(admin.AdminSite):
         return super().login(request, extra_context)
 
     def password_change(self, request, extra_context=None):
-        """Let staff change their own password, which ends their tokens, and audit it in the same
-        transaction."""
-        with transaction.atomic():
-            response = super().password_change(request, extra_context)
-            if request.method == "POST" and response.status_code == 302:
-                record(
-                    Action.USER_CHANGED,
-                    Origin.of(request),
-                    object_type="user",
-                    object_id=str(request.user.pk),
-                    changed=["password"],
-                )
-                tokens.revoke_all(
-                    request.user, origin=Origin.of(request), reason="Password changed"
-                )
-        return response
+        """Let staff change their own password."""
+        view = OwnPassword.as_view(
+            success_url=reverse("admin:password_change_done"),
+            extra_context={**self.each_context(request), **(extra_context or {})},
+        )
+        return view(request)

@@ -559,6 +559,18 @@ def test_staff_change_their_own_password_and_that_is_audited(teller, audited):
     assert (row.actor_id, row.object_id) == (teller.user.pk, str(teller.user.pk))
 
 
+def test_guesses_at_the_own_password_are_counted_as_at_the_door(teller, settings, audited):
+    settings.SIGN_IN_FAILURES = 3
+    url, new = reverse("admin:password_change"), "another horse battery"
+    for _ in range(3):
+        page = fill_in(teller, url, old_password="wrong", new_password1=new, new_password2=new)
+        assert errors(page) == {"old_password": ["This is not your password."]}
+    page = fill_in(teller, url, old_password=PASSWORD, new_password1=new, new_password2=new)
+    assert errors(page) == {"old_password": ["Too many attempts. Try again in 15 minutes."]}
+    assert len(audited(Action.SIGN_IN_FAILED)) == 3
+    assert audited(Action.USER_CHANGED) == []
+
+
 @pytest.mark.parametrize("role", ["teller", "manager", "auditor", "admin"])
 def test_nobody_deletes_a_user(role, request, admin, reena):
     person = request.getfixturevalue(role)
