@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 from rest_framework import authentication, exceptions, permissions
 
-from accounts import rows, transactions
+from accounts import rows, sign_in, transactions
 from accounts.models import ApiToken, Customer
 from accounts.transactions import not_waiting
 from audit.models import Action
@@ -173,7 +173,8 @@ def _presented(secret: str) -> ApiToken | None:
     """Return the token if it counts, with its user and customer.
 
     One look-up for every call, and never a memory of the last one: a token that is revoked, or
-    whose user is deactivated, opens nothing from that moment on.
+    whose user is deactivated, opens nothing from that moment on. Nor does one whose user became
+    staff: they need their second factor.
     """
     found = rows.joined(
         {"token": ApiToken, "person": get_user_model(), "customer": Customer},
@@ -183,7 +184,7 @@ def _presented(secret: str) -> ApiToken | None:
     )
     for token, user, customer in found:
         token.user, user._state.fields_cache["customer"] = user, customer
-        if token.is_valid:
+        if token.is_valid and sign_in.by_password(user):
             return token
     return None
 

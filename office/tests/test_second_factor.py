@@ -132,6 +132,16 @@ def test_staff_make_no_api_token_with_a_password_alone(manager, stranger, reena)
     assert stranger.post("/auth/token", body).status_code == 200
 
 
+def test_a_customers_token_opens_nothing_while_the_customer_is_staff(reena, rahul):
+    users = type(reena.user).objects.filter(pk=reena.user.pk)
+    users.update(is_staff=True, is_superuser=True)
+    for path in ("/me", f"/accounts/{rahul.account.public_id}"):
+        assert reena.api.get(path).status_code == 401
+    assert reena.api.post("/auth/token/rotation", {}).status_code == 401
+    users.update(is_staff=False, is_superuser=False)
+    assert reena.api.get("/me").status_code == 200
+
+
 def test_a_lost_phone_is_forgotten_with_its_codes(manager, admin, phone, audited):
     assert second_factor.remove(manager.user, reason="Lost it", origin=admin.origin)
     assert not TOTPDevice.objects.exists()
