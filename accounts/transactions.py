@@ -22,23 +22,35 @@ MAX_SECONDS = 12
 # Error numbers of MariaDB, MySQL, Galera and TiDB. All of them leave nothing behind, or, when the
 # reply to COMMIT was lost, leave it to the unique keys to tell on the next attempt.
 LOST_CONNECTION = {
-    0,
-    1040,
-    1047,
-    1053,
-    1180,
-    1927,
-    2002,
-    2003,
-    2005,
-    2006,
-    2013,
-    2055,
-    4031,
+    0,  # without words: the drivers' for a connection that is closed already
+    1040,  # too many connections
+    1047,  # Galera: this node is not ready
+    1053,  # server shutdown in progress
+    1180,  # error during COMMIT
+    1927,  # connection killed (MariaDB)
+    2002,  # can't connect to the local server
+    2003,  # can't connect to the server
+    2005,  # unknown host
+    2006,  # server has gone away
+    2013,  # lost connection during query
+    2055,  # lost connection at a system call
+    4031,  # disconnected for inactivity (MySQL)
+}
+READS_ONLY = {  # what the old primary says after a failover
+    1290,  # running with --read-only
+    1836,  # in read-only mode
+}
+LOST_RACE = {
+    1020,  # record has changed since last read
+    1062,  # duplicate entry
+    1205,  # lock wait timeout
+    1213,  # deadlock
+    3572,  # lock not free, NOWAIT (MySQL)
+    8002,  # TiDB: SELECT FOR UPDATE met a write conflict
+    8022,  # TiDB: COMMIT failed and was rolled back
+    9007,  # TiDB: write conflict
 }
 SQLITE_LOST_RACE = ("database is locked", "UNIQUE constraint failed")  # it has no numbers
-READS_ONLY = {1290, 1836}  # what the old primary says after a failover
-LOST_RACE = {1020, 1062, 1205, 1213, 3572, 8002, 8022, 9007}
 
 
 class Busy(Exception):
@@ -54,8 +66,8 @@ def run(
     after any of them the server may have rolled everything back, so going on from the failing
     statement would commit half a transfer. At most `attempts` (MAX_ATTEMPTS), and no other one is
     begun after `until` (monotonic; in MAX_SECONDS), then Busy.
-    `work` must therefore change nothing but the database, and be recognisable by a unique key if
-    its first COMMIT may have arrived. Raises RuntimeError inside another transaction.
+    `work` must therefore change nothing but the database, and recognise by a unique key, or by a
+    row of its own, that its first COMMIT arrived. Raises RuntimeError inside another transaction.
     """
     attempts = attempts or MAX_ATTEMPTS
     until = until or patience_ends()
