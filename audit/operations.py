@@ -30,9 +30,10 @@ class Origin:
         )
 
     @classmethod
-    def command(cls, name: str) -> Self:
-        """Return the origin of work that a management command does."""
-        return cls(request_id=f"command-{name}")
+    def command(cls, name: str, actor_id: int | None = None) -> Self:
+        """Return the origin of work that a management command does. No client can send its id:
+        there is no colon in an X-Request-ID that is kept."""
+        return cls(actor_id, f"command:{name}")
 
 
 def row(

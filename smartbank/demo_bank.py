@@ -55,7 +55,7 @@ def open_bank() -> None:
     _staff(ADMIN, role="administrator")
     for role in STAFF:
         _staff(role, role)
-    origin = Origin(actor_id=_staff("teller", "teller").pk, request_id="demo")
+    origin = Origin.command("demo", _staff("teller", "teller").pk)
     for username, (name, deposit, limit) in CUSTOMERS.items():
         account = _account(username, name, limit, origin)
         cash.deposit(

@@ -5,6 +5,7 @@ import re
 import pytest
 from django.test import Client
 
+from audit.operations import Origin
 from conftest import Api
 
 HEADERS = {
@@ -24,7 +25,10 @@ def test_a_good_request_id_is_given_back(given, stranger, db):
 
 @pytest.mark.parametrize(
     "given",
-    ["", " ", "x" * 65, "a b", "a/b", "a\r\nSet-Cookie: b=c", "id\n", "é", "٣", "<a>", "{}"],
+    [
+        *("", " ", "x" * 65, "a b", "a/b", "a\r\nSet-Cookie: b=c", "id\n", "é", "٣", "<a>", "{}"),
+        Origin.command("pay").request_id,
+    ],
 )
 def test_any_other_request_id_is_replaced_by_a_new_one(given, stranger, db):
     response = stranger.get("/healthz", X_Request_ID=given)

@@ -217,7 +217,7 @@ def _deposits(owners: list[tuple[int, int, int]]) -> Iterator[Order]:
             amount_minor=OPENING_MINOR,
             currency=CURRENCY,
             reference="Opening",
-            origin=Origin(actor_id=user, request_id="load_data"),
+            origin=Origin.command("load_data", user),
         )
 
 
@@ -253,7 +253,7 @@ def _payment(sender: tuple[int, int, int], receiver: tuple[int, int, int], chanc
         amount_minor=chance.randint(1, 10_000),
         currency=CURRENCY,
         reference="History",
-        origin=Origin(actor_id=user, request_id="load_data"),
+        origin=Origin.command("load_data", user),
     )
 
 

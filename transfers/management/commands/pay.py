@@ -54,7 +54,7 @@ class Command(BaseCommand):
             raise CommandError("Nothing was paid: correct these lines first.")
 
         told = Counter()
-        origin = Origin(actor_id=user.pk, request_id="command-pay")
+        origin = Origin.command("pay", user.pk)
         for line, result in enumerate(bulk.pay(user, wishes, origin=origin), 2):
             word = _word(result)
             told[word] += 1
