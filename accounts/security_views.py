@@ -157,8 +157,10 @@ def forgotten(request):
     if not form.is_valid():
         status = 400 if form.errors else 200
         return render(request, "forgotten.html", {"form": form}, status=status)
+    email = form.cleaned_data["email"]
+    limits = throttles.of_recovery(request.client_ip), throttles.of_mailbox(email)
     try:
-        throttles.take(request, throttles.of_recovery(request.client_ip))
+        throttles.take(request, *limits)
     except throttles.TooMany as refused:
         form.add_error(None, sign_in.try_again_in(refused.seconds))
         return render(request, "forgotten.html", {"form": form}, status=429)
@@ -167,7 +169,7 @@ def forgotten(request):
         query = urlencode({"customer": customer_id, "token": token})
         return request.build_absolute_uri(f"{reverse('pages:new-password')}?{query}")
 
-    recovery.start(form.cleaned_data["email"], link)
+    recovery.start(email, link)
     return render(request, "forgotten.html", {"sent": True})
 
 

@@ -92,6 +92,12 @@ def of_recovery(ip: str | None) -> Limit:
     return Limit("recovery", settings.RECOVERY_MAILS_PER_HOUR, 3600, network(ip))
 
 
+def of_mailbox(email: str) -> Limit:
+    """Return the limit on such mails to one address, whoever asks and whether the bank knows it."""
+    quota = settings.RECOVERY_MAILS_PER_MAILBOX
+    return Limit("recovery-mailbox", quota, 3600, email.casefold())
+
+
 def network(ip: str | None) -> str:
     """Return whom an address stands for: with IPv6 everybody has a whole /64 to choose from."""
     if ip and ":" in ip:

@@ -176,8 +176,8 @@ def letters(reena):
     return sent
 
 
-def ask(email):
-    browser = Client(enforce_csrf_checks=True)
+def ask(email, **defaults):
+    browser = Client(enforce_csrf_checks=True, **defaults)
     return browser, submit(browser, "/forgotten", visit(browser, "/forgotten"), email=email)
 
 
@@ -217,6 +217,19 @@ def test_links_are_not_asked_for_without_end(reena, letters, settings):
     page = Page(ask("reena@post.example")[1])
 
     assert (page.status, len(letters())) == (429, 2)
+
+
+def test_no_mailbox_is_flooded_from_many_addresses_and_none_is_found_out_by_that(
+    reena, letters, settings
+):
+    settings.RECOVERY_MAILS_PER_MAILBOX = 2
+    for name in ("reena", "nobody"):
+        answers = [
+            ask(spelt, REMOTE_ADDR=f"198.51.100.{n}")[1].status_code
+            for n, spelt in enumerate([f"{name}@post.example", f"{name.title()}@POST.example"] * 2)
+        ]
+        assert answers == [200, 200, 429, 429]
+    assert len(letters()) == 2
 
 
 @pytest.mark.parametrize("query", ["", "?customer=x&token=y", "?customer={id}&token=c-0"])
