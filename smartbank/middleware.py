@@ -85,7 +85,8 @@ class PageLanguageMiddleware(LocaleMiddleware):
 
     def process_response(self, request, response):
         """Name the language of a page."""
-        if resolve(request.path_info).namespace == "pages":
+        match = request.resolver_match or resolve(request.path_info)
+        if match.namespace == "pages":
             return super().process_response(request, response)
         return response
 
