@@ -4,18 +4,22 @@ The audit log is told which fields were changed and by whom. What stood in them 
 it is not told: it holds no personal data.
 """
 
+from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from accounts import mail, transactions
 from accounts.models import Account, Customer
 from audit import operations as audit
-from audit.models import Action
+from audit.models import Action, AuditLog
 from audit.operations import Origin
+
+Result = TypeVar("Result")
 
 
 class NotChanged(Exception):
@@ -28,7 +32,7 @@ def change(customer: Customer, *, reason: str, origin: Origin, **wanted) -> list
     Return the names of the fields that were changed. Whoever gets another address is told so at
     the old one. Raises NotChanged.
     """
-    changed, old_email = transactions.run(partial(_change, customer, wanted, reason, origin))
+    changed, old_email = _once(customer, partial(_change, wanted, reason, origin))
     if "email" in changed:
         _tell(customer, old_email)
     return changed
@@ -47,8 +51,9 @@ def _tell(customer: Customer, old_email: str) -> None:
         )
 
 
-def _change(customer: Customer, wanted: dict, reason: str, origin: Origin) -> tuple[list[str], str]:
-    customer, user = _locked(customer)
+def _change(
+    wanted: dict, reason: str, origin: Origin, customer: Customer, user, now
+) -> tuple[list[str], str]:
     is_now = {"name": customer.name, "email": user.email, "is_active": user.is_active}
     new = {name: value for name, value in wanted.items() if value != is_now[name]}
     if not new:
@@ -64,6 +69,7 @@ def _change(customer: Customer, wanted: dict, reason: str, origin: Origin) -> tu
         Action.CUSTOMER_CHANGED,
         customer,
         origin,
+        created_at=now,
         reason=reason,
         changed=sorted(new),
         before={name: is_now[name] for name in told},
@@ -74,11 +80,10 @@ def _change(customer: Customer, wanted: dict, reason: str, origin: Origin) -> tu
 
 def close(customer: Customer, *, reason: str, origin: Origin) -> None:
     """Let a customer whose accounts are all closed sign in no more. Raises NotChanged."""
-    transactions.run(partial(_close, customer, reason, origin))
+    _once(customer, partial(_close, reason, origin))
 
 
-def _close(customer: Customer, reason: str, origin: Origin) -> None:
-    customer, user = _locked(customer)
+def _close(reason: str, origin: Origin, customer: Customer, user, now) -> None:
     if customer.accounts.exclude(status=Account.Status.CLOSED).exists():
         raise NotChanged("An account is open: close all accounts first.")
     if user.is_staff:
@@ -86,8 +91,8 @@ def _close(customer: Customer, reason: str, origin: Origin) -> None:
     if not user.is_active:
         raise NotChanged("This customer may not sign in already.")
     type(user).objects.filter(pk=user.pk).update(is_active=False)
-    was, is_now = {"is_active": True}, {"is_active": False}
-    _record(Action.CUSTOMER_CLOSED, customer, origin, reason=reason, before=was, after=is_now)
+    facts = {"reason": reason, "before": {"is_active": True}, "after": {"is_active": False}}
+    _record(Action.CUSTOMER_CLOSED, customer, origin, created_at=now, **facts)
 
 
 def reveal(customer: Customer, *, reason: str, origin: Origin) -> list[tuple[str, str]]:
@@ -103,10 +108,23 @@ def reveal(customer: Customer, *, reason: str, origin: Origin) -> list[tuple[str
     ]
 
 
-def _locked(customer: Customer):
-    """Lock the customer and the user until the transaction ends, and return both."""
-    locked = Customer.objects.select_for_update().get(pk=customer.pk)
-    return locked, get_user_model().objects.select_for_update().get(pk=locked.user_id)
+def _once(customer: Customer, change: Callable[..., Result]) -> Result:
+    """Lock customer and user and `change` them, as one transaction; return what that returns.
+
+    It must write an audit row of the customer with the moment that it is given. By that row it is
+    recognised, and not done again, if our COMMIT arrived and its reply did not.
+    """
+    now, results = timezone.now(), []
+
+    def work() -> Result:
+        locked = Customer.objects.select_for_update().get(pk=customer.pk)
+        user = get_user_model().objects.select_for_update().get(pk=locked.user_id)
+        told = AuditLog.objects.filter(object_id=locked.public_id, created_at=now)
+        if not (results and told.exists()):
+            results.append(change(locked, user, now))
+        return results[-1]
+
+    return transactions.run(work)
 
 
 def _record(action: Action, customer: Customer, origin: Origin, **details) -> None:

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connections
 
-from accounts import operations, tokens
+from accounts import customers, mail, operations, tokens
 from accounts.models import Account, Customer
 from audit.models import AuditLog
 from conftest import PASSWORD, Api
@@ -68,6 +68,25 @@ def test_a_customer_is_opened_once(unsure, teller):
     person = {"username": "kiran", "password": PASSWORD, "name": "Kiran Das"}
     opened = unsure(partial(operations.open_customer, **person, origin=teller.origin))
     assert Customer.objects.get(user__username="kiran") == opened
+
+
+def test_a_customer_is_changed_once_and_hears_of_it_at_the_old_address(
+    unsure, reena, teller, mailoutbox
+):
+    type(reena.user).objects.filter(pk=reena.user.pk).update(email="old@post.example")
+    why = {"reason": "Asked", "origin": teller.origin}
+    changed = unsure(partial(customers.change, reena.customer, email="new@post.example", **why))
+    mail.wait()
+    assert changed == ["email"]
+    assert [letter.to for letter in mailoutbox] == [["old@post.example"]]
+
+
+def test_a_customer_is_closed_once(unsure, make_customer, teller, manager):
+    leaving = make_customer("kiran", balance=0)
+    wish = approvals.ask_to_close(leaving.account, reason="Leaves", origin=teller.origin)
+    approvals.approve(wish, answer="", origin=manager.origin)
+    unsure(partial(customers.close, leaving.customer, reason="Leaves", origin=teller.origin))
+    assert not type(leaving.user).objects.get(pk=leaving.user.pk).is_active
 
 
 def test_an_account_is_opened_once(unsure, reena, teller):
