@@ -289,6 +289,9 @@ class ApiToken(models.Model):
     revoked_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True, help_text="To the minute.")
     rotated_at = models.DateTimeField(null=True, help_text="When its successor was made.")
+    second_factor = models.BooleanField(
+        default=False, editable=False, help_text="Made behind the second factor of staff."
+    )
 
     objects = ApiTokenQuerySet.as_manager()
 

@@ -1,4 +1,4 @@
-"""A token that the bank's administrator makes for a customer's programs."""
+"""Tokens that staff make: for a customer's programs, and to read through the API themselves."""
 
 from django.conf import settings
 from django.shortcuts import get_object_or_404, render
@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from accounts import mail, sign_in, throttles, tokens
 from accounts.models import Customer
 from accounts.staff_views import Operation
-from accounts.token_forms import StaffTokenForm
+from accounts.token_forms import ReadingTokenForm, StaffTokenForm
 from audit.operations import Origin
 
 
@@ -45,16 +45,24 @@ class MakeToken(Operation):
     def form_valid(self, form):
         """Show the secret here: a message would be kept until the next page."""
         asked, user = dict(form.cleaned_data), self.subject.user
-        reason = asked.pop("reason")
         try:
             throttles.take(
                 self.request, throttles.of_tokens(user), throttles.of_tokens(self.request.user)
             )
         except throttles.TooMany as refused:
-            form.add_error(None, sign_in.try_again_in(refused.seconds))
-            return self.render_to_response(self.get_context_data(form=form), status=429)
-        secret, token = tokens.create(user, origin=Origin.of(self.request), reason=reason, **asked)
-        self._tell(token.name)
+            return self.wait(form, refused)
+        answer = self.make(form, user, **asked)
+        self._tell(asked["name"])
+        return answer
+
+    def wait(self, form, refused: throttles.TooMany):
+        """Say when there may be another token, or another guess."""
+        form.add_error(None, sign_in.try_again_in(refused.seconds))
+        return self.render_to_response(self.get_context_data(form=form), status=429)
+
+    def make(self, form, user, **asked):
+        """Make the token and show its secret."""
+        secret, token = tokens.create(user, origin=Origin.of(self.request), **asked)
         context = self.get_context_data(form=form, secret=secret, token=token)
         return render(self.request, "admin/token_made.html", context)
 
@@ -73,3 +81,47 @@ class MakeToken(Operation):
     def page(self):
         """Return the user's page: an administrator sees no customers."""
         return reverse("admin:auth_user_change", args=[self.subject.user_id])
+
+
+class MakeOwnToken(MakeToken):
+    """Makes a token with which a member of staff reads through the API, and shows it this once.
+
+    The door to this page asked for the second factor, which `POST /auth/token` cannot.
+    """
+
+    permission = "accounts.view_account"
+    title = "Make API token for yourself"
+    form_class = ReadingTokenForm
+    explanation = (
+        "A program that has the token reads through the API what you may read, and orders nothing. "
+        "It is shown once, on the next page. Changing your password ends it."
+    )
+
+    def find(self):
+        """Return whoever asks."""
+        return self.request.user
+
+    def is_for(self, user) -> bool:
+        """Return True: it does nothing to any account."""
+        return True
+
+    def facts(self):
+        """Return nothing: people know who they are."""
+        return []
+
+    def form_valid(self, form):
+        """Show the secret if the password is right; guesses count as at the door."""
+        asked = dict(form.cleaned_data)
+        try:
+            if not sign_in.confirm(self.request, asked.pop("password")):
+                form.add_error("password", "This is not your password.")
+                return self.form_invalid(form)
+            throttles.take(self.request, throttles.of_tokens(self.subject))
+        except throttles.TooMany as refused:
+            return self.wait(form, refused)
+        is_verified = self.request.user.is_verified()
+        return self.make(form, self.subject, second_factor=is_verified, **asked)
+
+    def page(self):
+        """Return the first page."""
+        return reverse("admin:index")

@@ -11,6 +11,7 @@ from accounts.serializers import network
 from accounts.staff_forms import LineField, ReasonForm
 
 DAYS = [7, 30, 90, 365]
+READING = [Scope.ACCOUNTS_READ, Scope.TRANSFERS_READ]
 
 
 def lazy_days(days: int):
@@ -68,6 +69,17 @@ class OwnTokenForm(TokenForm):
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
+
+
+class ReadingTokenForm(OwnTokenForm):
+    """A member of staff's wish: through the API staff read, and order nothing."""
+
+    scopes = forms.MultipleChoiceField(
+        label=gettext_lazy("What it is for"),
+        choices=[(one.value, one.label) for one in READING],
+        widget=forms.CheckboxSelectMultiple,
+    )
+    field_order = ["name", "scopes", "days", "allowed_ips", "password"]
 
 
 class StaffTokenForm(TokenForm, ReasonForm):

@@ -26,6 +26,7 @@ def create(
     allowed_ips: str = "",
     days: int | None = None,
     used: bool = False,
+    second_factor: bool = False,
     reason: str = "",
     origin: Origin,
 ) -> tuple[str, ApiToken]:
@@ -33,7 +34,8 @@ def create(
     its row.
 
     The secret is not stored: whoever does not keep it now needs a new token. `used` says that
-    making it was its first use, as signing in is; `reason` why somebody else makes it. Raises
+    making it was its first use, as signing in is; `second_factor` that more than a password was
+    asked for; `reason` why somebody else makes it. Raises
     AuthenticationFailed if the password is another by now than the one that `user` was read with.
     """
     secret, now = ApiToken.new_secret(), timezone.now()
@@ -44,6 +46,7 @@ def create(
         "created_at": now,
         "expires_at": now + dt.timedelta(days=days or settings.API_TOKEN_DAYS),
         "last_used_at": now if used else None,
+        "second_factor": second_factor,
     }
 
     def work() -> ApiToken:
@@ -84,6 +87,7 @@ def rotate(token: ApiToken, overlap: dt.timedelta, *, origin: Origin) -> tuple[s
             created_at=now,
             expires_at=now + (token.expires_at - token.created_at),
             last_used_at=now,
+            second_factor=token.second_factor,
         )
 
     return secret, transactions.run(work)
@@ -174,7 +178,7 @@ def _presented(secret: str) -> ApiToken | None:
 
     One look-up for every call, and never a memory of the last one: a token that is revoked, or
     whose user is deactivated, opens nothing from that moment on. Nor does one whose user became
-    staff: they need their second factor.
+    staff, unless it was made behind their second factor.
     """
     found = rows.joined(
         {"token": ApiToken, "person": get_user_model(), "customer": Customer},
@@ -184,7 +188,7 @@ def _presented(secret: str) -> ApiToken | None:
     )
     for token, user, customer in found:
         token.user, user._state.fields_cache["customer"] = user, customer
-        if token.is_valid and sign_in.by_password(user):
+        if token.is_valid and (token.second_factor or sign_in.by_password(user)):
             return token
     return None
 

@@ -23,6 +23,7 @@ from django.views.decorators.http import require_http_methods
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from accounts import tokens
 from accounts.models import BrowserSession
 from audit.models import Action
 from audit.operations import Origin, record
@@ -105,14 +106,15 @@ def _confirm(request, user, device) -> list[str]:
 
 
 def remove(user, *, reason: str, origin: Origin) -> bool:
-    """Forget phone and recovery codes of somebody who lost them, and end all sessions of that
-    user; return whether there were any codes or a phone."""
+    """Forget phone and recovery codes of somebody who lost them, and end all sessions and tokens of
+    that user; return whether there were any codes or a phone."""
     with transaction.atomic():
         found = TOTPDevice.objects.filter(user=user).exists()
         for devices in (TOTPDevice, StaticDevice):
             devices.objects.filter(user=user).delete()
         if found:
             BrowserSession.objects.filter(user=user).delete()
+            tokens.revoke_all(user, origin=origin, reason="Second factor removed")
             record(
                 Action.SECOND_FACTOR_REMOVED,
                 origin,

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 from accounts import tokens
 from accounts.security_views import ChangePasswordForm
 from accounts.sign_in import SignInForm
+from accounts.staff_tokens import MakeOwnToken
 from audit.models import Action
 from audit.operations import Origin, record
 from office import dashboard, search, second_factor
@@ -82,6 +83,7 @@ class BackOffice(admin.AdminSite):
                 self.admin_view(RemoveSecondFactor.as_view()),
                 name="second_factor_remove",
             ),
+            path("token/", self.admin_view(MakeOwnToken.as_view()), name="own_token"),
             path("search/", self.admin_view(search.search), name="search"),
             *super().get_urls(),
         ]

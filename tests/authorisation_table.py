@@ -123,6 +123,7 @@ route                           method    out     cle    tel    man    aud    ad
 /admin/r/<id>/<id>/             GET,POST  login   404    404    404    404    404
 /admin/second-factor/           GET       login   200    200    200    200    200
 /admin/second-factor/           POST      login   302    302    302    302    302  # begins
+/admin/token/                   GET,POST  login   403    200    200    200    403  # shows it
 /admin/search/                  GET       login   200    200    200    200    200
 /admin/accounts/                GET,POST  login   404    200    200    200    200
 /admin/audit/                   GET,POST  login   404    404    200    200    404

@@ -1,5 +1,7 @@
 """Staff sign in with a password and a code: whoever has only the password is a stranger."""
 
+import re
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -10,7 +12,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts.models import ApiToken
 from accounts.tests.back_office import errors, fill_in, forge
 from audit.models import Action
-from conftest import PASSWORD
+from conftest import PASSWORD, Api
 from office import second_factor
 
 DOOR = "/admin/second-factor/"
@@ -140,6 +142,52 @@ def test_a_customers_token_opens_nothing_while_the_customer_is_staff(reena, rahu
     assert reena.api.post("/auth/token/rotation", {}).status_code == 401
     users.update(is_staff=False, is_superuser=False)
     assert reena.api.get("/me").status_code == 200
+
+
+def test_staff_make_themselves_a_token_that_reads_after_the_second_factor(
+    manager, reena, rahul, phone, audited
+):
+    browser = password_given()
+    answer = browser.get("/admin/token/")
+    assert (answer.status_code, answer.url) == (302, "/admin/login/?next=/admin/token/")
+    browser.post(DOOR, {"code": code_of(manager)})
+    wish = {"name": "Audit", "scopes": ["accounts:read", "transfers:read"], "days": "7"}
+
+    wrong = browser.post("/admin/token/", wish | {"password": "x"})
+    assert errors(wrong) == {"password": ["This is not your password."]}
+    page = browser.post("/admin/token/", wish | {"password": PASSWORD})
+
+    [secret] = set(re.findall(r"sbk_[\w-]{20,}", page.text))
+    api = Api(secret)
+    assert api.get("/me").json()["username"] == "manager"
+    assert api.get(f"/accounts/{reena.account.public_id}/entries").status_code == 200
+    assert api.post("/transfers", reena.order(rahul, "1.00")).status_code == 403
+    assert secret not in browser.get("/admin/token/").text
+    row = audited(Action.TOKEN_CREATED)[-1]
+    assert (row.actor_id, row.details["user_id"]) == (manager.user.pk, manager.user.pk)
+    assert secret not in str(row.details)
+    successor = Api(api.post("/auth/token/rotation", {}).json()["token"])
+    assert successor.get("/me").status_code == 200
+    second_factor.remove(manager.user, reason="Lost it", origin=manager.origin)
+    assert [one.get("/me").status_code for one in (api, successor)] == [401, 401]
+
+
+def test_of_own_tokens_none_orders_and_not_more_are_made_than_of_others(manager, phone, settings):
+    settings.TOKENS_PER_HOUR = 1
+    browser = password_given()
+    browser.post(DOOR, {"code": code_of(manager)})
+    wish = {"name": "Audit", "days": "7", "password": PASSWORD}
+    before = ApiToken.objects.count()
+
+    orders = browser.post("/admin/token/", wish | {"scopes": ["transfers:write"]})
+    assert list(errors(orders)) == ["scopes"]
+    assert ApiToken.objects.count() == before
+    statuses = [
+        browser.post("/admin/token/", wish | {"scopes": ["accounts:read"]}).status_code
+        for _ in range(2)
+    ]
+    assert statuses == [200, 429]
+    assert ApiToken.objects.count() == before + 1
 
 
 def test_a_lost_phone_is_forgotten_with_its_codes(manager, admin, phone, audited):

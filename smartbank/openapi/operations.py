@@ -75,7 +75,9 @@ OPERATIONS = {
         summary="Sign in: get a token for a username and a password",
         description="Guesses are counted for each name and address, and tokens for each user: the "
         "`RateLimit` headers tell how many are left. All but username and password may be left "
-        "out: then the token is for everything that you may do, from anywhere, for 30 days.",
+        "out: then the token is for everything that you may do, from anywhere, for 30 days. Staff "
+        "with a second factor get none here but the 401 of a wrong password: they make one that "
+        "reads, under *API token* in the back office.",
         body="WishedToken",
         answer="NewToken",
         answers_with=("RateLimit", "RateLimit-Policy"),
