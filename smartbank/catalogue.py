@@ -52,7 +52,8 @@ PROBLEMS = {
         400,
         "The request is not valid",
         "A member, query parameter or header is missing, unknown, or of the wrong type or form. "
-        "`errors` names all of them at once.",
+        "`errors` names all of them at once; that an amount has more decimals than its currency is "
+        "told when the rest is right.",
         "Correct what `errors` names. Nothing was done, and no idempotency key is used up.",
         "amount: INR has 2 decimals.",
         {
