@@ -108,6 +108,7 @@ class ChangeCustomerForm(ReasonForm):
     name = LineField(
         max_length=Customer._meta.get_field("name").max_length,
         help_text="The payee’s name, as other customers see it.",
+        show_hidden_initial=True,
         widget=forms.TextInput(attrs={"class": "vTextField"}),
     )
     email = forms.EmailField(
@@ -116,8 +117,14 @@ class ChangeCustomerForm(ReasonForm):
         help_text="Left empty, the address stays. The old one is told of the change.",
         widget=forms.EmailInput(attrs={"class": "vTextField", "autocomplete": "off"}),
     )
-    is_active = forms.BooleanField(label="May sign in", required=False)
+    is_active = forms.BooleanField(label="May sign in", required=False, show_hidden_initial=True)
     field_order = ["name", "email", "is_active", "reason"]
+
+    def clean(self):
+        """Keep what is another than the page showed: one that was opened long ago must not bring
+        back what a colleague has changed since."""
+        kept = {*self.changed_data, "reason"}
+        return {name: value for name, value in self.cleaned_data.items() if name in kept}
 
 
 class OpenCustomerForm(ReasonForm):

@@ -259,10 +259,7 @@ class ChangeCustomer(CustomerOperation):
 
     def carry_out(self, data, origin):
         """Change what is another than before."""
-        wanted = {name: data[name] for name in ("name", "is_active")}
-        if data["email"]:
-            wanted["email"] = data["email"]
-        changed = customers.change(self.subject, reason=data["reason"], origin=origin, **wanted)
+        changed = customers.change(self.subject, origin=origin, **data)
         labels = (self.form_class.base_fields[name].label or name for name in changed)
         return f"Changed: {', '.join(labels).lower()}."
 

@@ -26,6 +26,9 @@ def page(person, operation):
     return reverse(f"admin:accounts_customer_{operation}", args=[person.customer.pk])
 
 
+SHOWN = {"initial-name": "Reena", "initial-is_active": "True"}  # when the page was opened
+
+
 def stored(person):
     customer = Customer.objects.select_related("user").get(pk=person.customer.pk)
     return customer.name, customer.user.email, customer.user.is_active
@@ -139,7 +142,7 @@ def test_a_customers_name_address_and_standing_are_changed_and_the_log_holds_no_
     teller, reena, audited, settings
 ):
     fields = {"name": "Reena Nair", "email": "nair@example.com"}  # and may not sign in any more
-    answer = fill_in(teller, page(reena, "update"), **fields)
+    answer = fill_in(teller, page(reena, "update"), **fields, **SHOWN)
     assert (answer.status_code, answer.url) == (302, page(reena, "change"))
     assert stored(reena) == ("Reena Nair", "nair@example.com", False)
     assert not Client().login(username="reena", password=PASSWORD)
@@ -168,6 +171,14 @@ def test_what_was_not_changed_is_not_written(teller, reena, audited):
     assert stored(reena) == ("Reena Nair", EMAIL, True)
 
 
+def test_a_page_opened_long_ago_brings_nothing_back(teller, manager, reena):
+    shown = teller.browser.get(page(reena, "update")).text
+    assert all(f'name="{name}" value="{value}"' in shown for name, value in SHOWN.items())
+    customers.change(reena.customer, name="Reena Nair", reason="r", origin=manager.origin)
+    fill_in(teller, page(reena, "update"), name="Reena", **SHOWN)  # takes the right to sign in
+    assert stored(reena) == ("Reena Nair", EMAIL, False)
+
+
 @pytest.mark.parametrize(
     ("field", "typed"), [("name", ""), ("name", "a\u202eb"), ("email", "nobody"), ("reason", "")]
 )
@@ -186,7 +197,7 @@ def test_how_a_customer_who_works_here_signs_in_is_not_changed_at_the_desk(telle
         "__all__": ["This customer works here: how staff sign in, administrators change."]
     }
     for fields in ({}, {"is_active": "on", "email": "new@example.com"}):
-        answer = fill_in(teller, page(reena, "update"), name=before[0], **fields)
+        answer = fill_in(teller, page(reena, "update"), name=before[0], **fields, **SHOWN)
         assert errors(answer) == works_here
     assert stored(reena) == before
     assert audited(Action.CUSTOMER_CHANGED) == []
