@@ -351,7 +351,7 @@ def test_what_breaks_in_a_plain_view_is_answered_500(stranger, monkeypatch, db, 
     def broken(*args):
         raise RuntimeError("canary")
 
-    monkeypatch.setattr("smartbank.health.MigrationExecutor", broken)
+    monkeypatch.setattr("smartbank.health._is_migrated", broken)
     assert_problem(stranger.get("/readyz"), 500, "internal_error")
 
 
