@@ -167,9 +167,9 @@ class BothBanks:
         return account
 
     def change_limit(self, account: model.Account, limit: int, at_a_page: bool) -> None:
-        """Set the daily limit; a page takes no more than an order may say."""
+        """Set the daily limit; a page takes no more than an order may say, and only a change."""
         if at_a_page:
-            possible = limit <= largest(account.currency)
+            possible = limit <= largest(account.currency) and limit != account.limit
             typed = spell(limit, account.currency)
             url = reverse("admin:office_limit", args=[self._stored(account).pk])
             page = fill_in(self.world.teller, url, daily_limit=typed)
