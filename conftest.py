@@ -21,7 +21,7 @@ from django.utils import timezone
 from accounts import operations, tokens
 from accounts.models import Account, AccountDailyUsage, Customer
 from audit import append_only
-from audit.models import AuditLog
+from audit.models import Action, AuditLog
 from audit.operations import Origin
 from office import approvals
 from transfers import cash
@@ -73,6 +73,15 @@ def flush_passes_the_append_only_triggers():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(connection.ops), "sql_flush", sql_flush)
         yield
+
+
+def set_limit(account: Account, limit_minor: int, *, reason: str, origin: Origin) -> None:
+    """Set a daily limit, higher or lower, as an approved request does."""
+    columns, why = {"daily_limit_minor": limit_minor}, {"reason": reason, "origin": origin}
+    operations.once(
+        account.pk,
+        lambda locked: operations.change_locked(locked, Action.LIMIT_CHANGED, columns, **why),
+    )
 
 
 class Api(Client):

@@ -146,13 +146,6 @@ def cash_account(currency: str) -> Account:
         return Account.objects.get(house_role=role)
 
 
-def change_daily_limit(account: Account, limit_minor: int, *, reason: str, origin: Origin) -> None:
-    """Set the account's daily limit; what was already sent today stays counted."""
-    columns = {"daily_limit_minor": limit_minor}
-    why = {"reason": reason, "origin": origin}
-    once(account.pk, lambda locked: change_locked(locked, Action.LIMIT_CHANGED, columns, **why))
-
-
 def lower_daily_limit(account: Account, limit_minor: int, *, reason: str, origin: Origin) -> None:
     """Set a lower limit, as its owner and staff may at any time, alone. Raises NotLower if it is
     not below the one that there is under the lock."""

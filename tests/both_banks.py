@@ -24,7 +24,7 @@ from accounts import operations, public_ids, tokens
 from accounts.tests.back_office import fill_in
 from audit.models import AuditLog
 from audit.operations import Origin
-from conftest import Api, Person
+from conftest import Api, Person, set_limit
 from office.models import ApprovalRequest
 from tests import model_bank as model
 from transfers import cash
@@ -180,7 +180,7 @@ class BothBanks:
                 self._approve()
         else:
             row, origin = self._stored(account), self.world.manager.origin
-            operations.change_daily_limit(row, limit, reason="r", origin=origin)
+            set_limit(row, limit, reason="r", origin=origin)
         account.limit = limit
         self._audited["account.limit_changed"] += 1
 
@@ -459,6 +459,10 @@ class BothBanks:
         wanted = {"direction": direction, "status": status}
         if account:
             wanted["account_id"] = self.rows[account].id
+        if who == STAFF and direction and not account:  # in and out for whom?
+            answer = self.people[who].api.get("/transfers", {"direction": direction})
+            agree(f"GET /transfers {wanted}", answer.json()["code"], "validation_error")
+            return
         expected = None
         if not account or account in mine:
             mine = [account] if account else mine

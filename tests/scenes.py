@@ -14,6 +14,7 @@ from accounts import operations as staff
 from accounts.models import Account, AccountDailyUsage, Customer
 from audit.models import Action, AuditLog
 from audit.operations import Origin, row
+from conftest import set_limit
 from transfers import operations, payments, receipts
 from transfers.models import LedgerEntry, Transfer
 from transfers.orders import Order, Outcome
@@ -144,7 +145,7 @@ class Limit:
 
     def do(self, scene: "Scene") -> str:
         account, origin = scene.accounts[self.whom], Origin.command("test")
-        staff.change_daily_limit(account, self.limit, reason="test", origin=origin)
+        set_limit(account, self.limit, reason="test", origin=origin)
         return "changed"
 
 

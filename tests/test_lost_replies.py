@@ -11,7 +11,7 @@ from django.db import connections
 from accounts import customers, mail, operations, tokens
 from accounts.models import Account, Customer
 from audit.models import AuditLog
-from conftest import PASSWORD, Api
+from conftest import PASSWORD, Api, set_limit
 from office import approvals, disputes, erasure
 from torture.proxy import Fate, Proxy
 from transfers import webhooks
@@ -95,7 +95,7 @@ def test_an_account_is_opened_once(unsure, reena, teller):
     assert Account.objects.get(name="Travel") == opened
 
 
-@pytest.mark.parametrize("change", [operations.change_daily_limit, operations.lower_daily_limit])
+@pytest.mark.parametrize("change", [set_limit, operations.lower_daily_limit])
 def test_a_limit_is_changed_once_and_told_once(change, unsure, reena):
     endpoint = webhooks.create(reena.customer, URL, ["limit.changed"], origin=reena.origin)
     unsure(partial(change, reena.account, 700, reason="Asked", origin=reena.origin))

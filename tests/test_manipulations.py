@@ -7,6 +7,7 @@ from django.core.management import CommandError, call_command
 from accounts import operations
 from accounts.models import Account, Customer
 from audit.models import FIRST_LINK, Action, AuditLog, Seal
+from conftest import set_limit
 from tests.manipulations import MANIPULATIONS, Names, as_administrator
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,7 +25,7 @@ def bank(reena, rahul, manager, stranger, exported) -> Names:
     stranger.post("/auth/token", {"username": "reena", "password": "correct horse battery"})
     rent = reena.send(rahul, "100.00", reference="Rent").json()["id"]
     reena.send(rahul, "9000.00")
-    operations.change_daily_limit(reena.account, 900_000, reason="Asked", origin=manager.origin)
+    set_limit(reena.account, 900_000, reason="Asked", origin=manager.origin)
     call_command("seal", to=exported)
     rahul.api.post(f"/transfers/{rent}/receipt", {"received_amount": "100.00"})
     operations.freeze(rahul.account, reason="Lost card", origin=manager.origin)

@@ -9,7 +9,6 @@ again under the same Message-ID.
 import datetime as dt
 import logging
 from functools import partial
-from smtplib import SMTPException
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -84,8 +83,8 @@ def _send(notices: list[Notice]) -> bool:
     try:
         with translation.override(customer.language):
             _mail(notices).send()
-    except (OSError, SMTPException, ValueError) as error:
-        logger.error("a mail was not sent", exc_info=error)
+    except Exception:  # whatever it is: one mail must not end all others
+        logger.exception("a mail was not sent")
         return False
     return True
 

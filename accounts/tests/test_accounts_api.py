@@ -9,6 +9,7 @@ from django.utils import timezone
 from accounts import operations
 from accounts.models import Account
 from accounts.serializers import utc
+from conftest import set_limit
 
 UNKNOWN_ID = "01890000-0000-7000-8000-000000000000"
 
@@ -139,7 +140,7 @@ def test_what_was_received_or_refused_uses_nothing(reena, rahul):
 
 def test_a_limit_lowered_below_what_was_sent_leaves_nothing_and_no_debt(reena, rahul, manager):
     reena.send(rahul, "50.00")
-    operations.change_daily_limit(reena.account, 1_000, reason="r", origin=manager.origin)
+    set_limit(reena.account, 1_000, reason="r", origin=manager.origin)
     body = reena.api.get(f"/accounts/{reena.account.public_id}/limits").json()
     assert (body["daily_limit"], body["used"], body["remaining"]) == ("10.00", "50.00", "0.00")
 

@@ -9,7 +9,7 @@ from accounts import numbers, operations, staff_views, tokens, transactions
 from accounts.models import ApiToken, Customer
 from accounts.tests.back_office import REASON, errors, fill_in, forge
 from audit.models import Action, AuditLog
-from conftest import PASSWORD, Api
+from conftest import PASSWORD, Api, set_limit
 
 
 def account_page(account, operation="change"):
@@ -324,7 +324,7 @@ def test_an_account_page_shows_its_figures(manager, reena, rahul):
 
 def test_an_account_page_leads_to_owner_entries_transfers_usage_and_audit(manager, reena, rahul):
     transfer = reena.send(rahul, "25.00", reference="Lunch").json()
-    operations.change_daily_limit(reena.account, 5, reason="Why not", origin=manager.origin)
+    set_limit(reena.account, 5, reason="Why not", origin=manager.origin)
     key = reena.account.pk
 
     page = manager.browser.get(account_page(reena.account)).text

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts import numbers, operations
 from accounts.models import Account
+from conftest import set_limit
 
 
 def test_a_customer_is_opened_with_a_user_to_sign_in(teller, audited):
@@ -82,7 +83,7 @@ def test_an_unknown_currency_opens_nothing(reena, teller):
 
 
 def test_a_limit_change_is_audited_with_actor_reason_before_and_after(reena, manager, audited):
-    operations.change_daily_limit(reena.account, 42, reason="Asked for it", origin=manager.origin)
+    set_limit(reena.account, 42, reason="Asked for it", origin=manager.origin)
 
     assert Account.objects.get(pk=reena.account.pk).daily_limit_minor == 42
     (row,) = audited("account.limit_changed")
@@ -116,7 +117,7 @@ def test_what_is_not_active_cannot_be_frozen(reena, manager, audited):
 @pytest.mark.row_locks
 def test_a_staff_change_locks_the_account_and_writes_only_the_columns_it_names(reena, manager):
     with CaptureQueriesContext(connection) as captured:
-        operations.change_daily_limit(reena.account, 1, reason="?", origin=manager.origin)
+        set_limit(reena.account, 1, reason="?", origin=manager.origin)
     statements = [query["sql"] for query in captured.captured_queries]
     assert "FOR UPDATE" in next(one for one in statements if one.startswith("SELECT"))
     (update,) = [one for one in statements if one.startswith("UPDATE")]

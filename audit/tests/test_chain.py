@@ -15,6 +15,7 @@ from accounts.models import Account
 from audit import chain, keys
 from audit.models import AuditLog
 from audit.operations import Origin, record
+from conftest import set_limit
 from transfers import operations, receipts
 from transfers.models import Transfer
 from transfers.orders import Order
@@ -56,7 +57,7 @@ def test_whatever_concerns_an_account_is_the_next_row_of_its_chain(reena, rahul,
     reena.send(rahul, "9000.00")  # refused
     reena.send(reena, "1.00")  # not accepted
     rahul.api.post(f"/transfers/{paid}/receipt", {"received_amount": "99.00"})
-    staff.change_daily_limit(reena.account, 5, reason="Asked", origin=manager.origin)
+    set_limit(reena.account, 5, reason="Asked", origin=manager.origin)
     staff.freeze(rahul.account, reason="Asked", origin=manager.origin)
     unfreeze(rahul)
 
@@ -116,7 +117,7 @@ def test_payments_receipts_and_staff_at_the_same_moment_never_fork_a_chain(reena
         *(lambda one=one: receipts.give(one, 100, origin=who) for one in transfers),
         *[lambda: rahul.send(reena, "1.00")] * 8,
         *[lambda: reena.send(rahul, "1.00")] * 8,
-        *[lambda: staff.change_daily_limit(rahul.account, 10**8, reason="?", origin=who)] * 8,
+        *[lambda: set_limit(rahul.account, 10**8, reason="?", origin=who)] * 8,
     ]
     with ThreadPoolExecutor(len(jobs)) as pool:
         list(pool.map(and_leave, jobs))

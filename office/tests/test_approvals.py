@@ -11,6 +11,7 @@ from accounts import operations
 from accounts.models import Account
 from audit.models import Action
 from audit.operations import Origin
+from conftest import set_limit
 from office import approvals
 from office.models import ApprovalRequest
 from transfers.tests.test_concurrency import together
@@ -149,7 +150,7 @@ def test_approving_again_changes_nothing(ask, manager, reena, audited):
 
 def test_everything_is_validated_again_when_it_is_approved(ask, manager, reena, audited):
     wish = ask()
-    operations.change_daily_limit(reena.account, 3_000_000, reason="r", origin=manager.origin)
+    set_limit(reena.account, 3_000_000, reason="r", origin=manager.origin)
     failed = approvals.approve(wish, answer="", origin=manager.origin)
     assert (failed.status, failed.checker) == ("FAILED", manager.user)
     assert "would not raise it" in failed.answer

@@ -5,7 +5,7 @@ import pytest
 from accounts import operations
 from accounts.models import Account
 from accounts.tests.browsing import Page, submit, visit
-from conftest import PASSWORD
+from conftest import PASSWORD, set_limit
 from office import approvals
 from office.models import ApprovalRequest
 
@@ -107,7 +107,7 @@ def test_a_limit_that_the_bank_lowered_meanwhile_is_not_raised_by_lowering(
     lower = operations.lower_daily_limit
 
     def after_the_bank(account, minor, **how):
-        operations.change_daily_limit(account, 10_000, reason="Fraud", origin=teller.origin)
+        set_limit(account, 10_000, reason="Fraud", origin=teller.origin)
         lower(account, minor, **how)
 
     monkeypatch.setattr(operations, "lower_daily_limit", after_the_bank)

@@ -9,6 +9,7 @@ from accounts import operations
 from accounts.models import Account
 from accounts.tests.back_office import REASON, errors, fill_in, forge
 from audit.models import Action
+from conftest import set_limit
 from office import approvals
 from office.models import ApprovalRequest
 
@@ -184,7 +185,7 @@ def test_who_asked_takes_it_back_and_nobody_else_can(teller, manager, wish):
 
 
 def test_what_became_impossible_says_so(manager, wish, reena, teller):
-    operations.change_daily_limit(reena.account, 3_000_000, reason="r", origin=teller.origin)
+    set_limit(reena.account, 3_000_000, reason="r", origin=teller.origin)
     answer = fill_in(manager, page_of(wish, "approve"))
     page = manager.browser.get(answer.url).text
     assert "Approved, but not possible" in page

@@ -83,6 +83,7 @@ def test_no_database_error_is_caught_inside_a_transaction():
         "transfers/bulk.py",  # between the transactions of two chunks
         "transfers/delivery.py",  # calling a receiver, between two transactions
         "transfers/group_commit.py",  # whoever is to blame learns of it alone, outside of the batch
+        "transfers/notices.py",  # sending a mail, between two transactions
         "transfers/send_views.py",  # the page that keeps what was typed while the database is away
     ]
 

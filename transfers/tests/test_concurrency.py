@@ -10,7 +10,7 @@ from django.db import connection
 
 from accounts import operations as accounts
 from accounts.models import Account, AccountDailyUsage
-from conftest import Api
+from conftest import Api, set_limit
 from transfers import webhooks
 from transfers.models import LedgerEntry, Transfer
 
@@ -39,8 +39,8 @@ def together(*jobs) -> list:
 
 
 def test_transfers_in_both_directions_never_deadlock_a_client_and_lose_nothing(reena, rahul):
-    accounts.change_daily_limit(reena.account, 10**9, reason="test", origin=reena.origin)
-    accounts.change_daily_limit(rahul.account, 10**9, reason="test", origin=rahul.origin)
+    set_limit(reena.account, 10**9, reason="test", origin=reena.origin)
+    set_limit(rahul.account, 10**9, reason="test", origin=rahul.origin)
 
     def send_many(sender, receiver):
         api = Api(sender.token)
@@ -104,9 +104,7 @@ def test_one_key_racing_for_two_receivers_pays_one_of_them(reena, rahul, anita):
 def test_a_limit_changed_while_transfers_run_never_touches_a_balance(reena, rahul):
     def change_limits():
         for n in range(100):
-            accounts.change_daily_limit(
-                reena.account, 1_000_000 + n, reason="race", origin=reena.origin
-            )
+            set_limit(reena.account, 1_000_000 + n, reason="race", origin=reena.origin)
 
     def send_many():
         return Counter(reena.send(rahul, "1.00").status_code for _ in range(100))

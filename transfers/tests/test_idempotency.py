@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import operations, tokens
 from accounts.models import Account
-from conftest import Api
+from conftest import Api, set_limit
 from transfers import cash
 from transfers.models import Transfer
 
@@ -121,7 +121,7 @@ def test_a_402_is_replayed_though_money_has_arrived(meera, reena, teller, books)
 
 def test_a_429_is_replayed_though_the_limit_was_raised(meera, reena, manager, books):
     first = meera.send(reena, "100.01", key="k")
-    operations.change_daily_limit(meera.account, 10**9, reason="r", origin=manager.origin)
+    set_limit(meera.account, 10**9, reason="r", origin=manager.origin)
     before = books()
     assert_replayed(meera.send(reena, "100.01", key="k"), first)
     assert first.status_code == 429
