@@ -216,11 +216,10 @@ class _Book:
         """Write what was settled. Balances change by a difference, never to an absolute value."""
         rows.insert(self.transfers)
         self._write_accounts()
-        if self.entries:
-            _know_their_keys(self.transfers)
-            for entry in self.entries:
-                entry.transfer_id = entry.transfer.pk
-            rows.insert(self.entries)
+        _know_their_keys(self.transfers)
+        for entry in self.entries:
+            entry.transfer_id = entry.transfer.pk
+        rows.insert(self.entries)
         self._write_usage()
         rows.insert(self.audit)
         outbox.write(self.news, self.now)
@@ -324,7 +323,7 @@ def _update(
 
 def _know_their_keys(transfers: list[Transfer]) -> None:
     """Read back the keys of inserted rows where the server cannot return them (MySQL)."""
-    if connection.features.can_return_rows_from_bulk_insert:
+    if not transfers or connection.features.can_return_rows_from_bulk_insert:
         return
     ids = [transfer.public_id for transfer in transfers]
     with connection.cursor() as cursor:
