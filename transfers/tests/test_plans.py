@@ -83,7 +83,7 @@ def plans(call) -> list[tuple[str, dict]]:
         for query in captured.captured_queries:
             sql = query["sql"]
             if sql.startswith(("SELECT", "UPDATE")) and any(table in sql for table in HOT):
-                cursor.execute(f"EXPLAIN {sql}")
+                cursor.execute(f"EXPLAIN FORMAT=TRADITIONAL {sql}")  # MySQL's default is a tree
                 names = [column[0].lower() for column in cursor.description]
                 lines = [dict(zip(names, line, strict=True)) for line in cursor.fetchall()]
                 found += [(sql, line) for line in lines if line["table"] is not None]
