@@ -18,7 +18,7 @@ from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
-from accounts import operations, tokens
+from accounts import directory, operations, tokens
 from accounts.models import Account, AccountDailyUsage, Customer
 from audit import append_only
 from audit.models import Action, AuditLog
@@ -45,6 +45,12 @@ def pytest_configure(config):
     settings.STORAGES["staticfiles"]["BACKEND"] = (
         "django.contrib.staticfiles.storage.StaticFilesStorage"
     )
+
+
+@pytest.fixture(autouse=True)
+def every_test_has_a_bank_of_its_own():
+    """Forget the accounts of the last test's bank: this one's may have the same numbers."""
+    directory._known.clear()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -83,18 +83,6 @@ class AccountQuerySet(models.QuerySet):
             return self
         return self.filter(customer__user=user, kind=Account.Kind.CUSTOMER)
 
-    def named(self, ids: Iterable[str], numbers: Iterable[str]) -> list["Account"]:
-        """Return the accounts with these public ids and those with these numbers."""
-        parts, values = [], []
-        for column, names in (("public_id", ids), ("number", numbers)):
-            if names := list(names):
-                parts.append(
-                    f"SELECT {rows.columns(Account)} FROM accounts {rows.forced(column)} "
-                    f"WHERE {column} IN {rows.places(1, len(names))}"
-                )
-                values += names
-        return rows.query(Account, " UNION ALL ".join(parts), values) if parts else []
-
     def locked(self, ids: Iterable[int], seconds: int | None = None) -> dict[int, "Account"]:
         """Lock these accounts until the transaction ends and return them by key.
 
@@ -206,6 +194,10 @@ class Account(Chained):
     def masked_number(self) -> str:
         """The number as the back office shows it; the bank's own are nobody's personal data."""
         return numbers.masked(self.number) if self.customer_id else self.number
+
+    def bears(self, name: str | None) -> bool:
+        """Return whether the account has this public id or number; None asks for nothing."""
+        return name in (None, self.public_id, self.number)
 
     @property
     def available_minor(self) -> int:

@@ -57,7 +57,7 @@ def pay(
 def _post(user, chunk: list[Payment], origin: Origin, until: float) -> list[Result]:
     results = _orders(user, chunk, origin)
     orders = [one for one in results if isinstance(one, Order)]
-    outcomes = iter(operations.post(orders, until=until))
+    outcomes = map(payments.noted, orders, operations.post(orders, until=until))
     return [next(outcomes) if isinstance(one, Order) else one for one in results]
 
 

@@ -80,9 +80,13 @@ def decide(
     chance. `used_minor` is what the customer has sent from the account today.
     """
     by_customer = order.kind == Transfer.Kind.PAYMENT
-    if not sender or by_customer and sender.customer_id != order.customer_id:
+    if not _is_meant(sender, order.from_name) or (
+        by_customer and sender.customer_id != order.customer_id
+    ):
         return Refusal("account_not_found", {"field": "from_account_id"})
-    if not receiver or by_customer and receiver.kind == Account.Kind.HOUSE:
+    if not _is_meant(receiver, order.to_name) or (
+        by_customer and receiver.kind == Account.Kind.HOUSE
+    ):
         return Refusal("account_not_found", {"field": "to_account_id"})
     if sender.pk == receiver.pk:
         return Refusal("same_account")
@@ -104,6 +108,12 @@ def decide(
             },
         )
     return None
+
+
+def _is_meant(account: Account | None, name: str | None) -> bool:
+    """Return whether the account is there and bears the name that it was found by: that may have
+    been remembered (accounts.directory), and the account is what it is under the lock."""
+    return account is not None and account.bears(name)
 
 
 def _spendable(account: Account) -> int:

@@ -24,6 +24,8 @@ class Order:
     customer_id: int | None  # whose account must be debited; None for the bank's own orders
     from_account_id: int | None
     to_account_id: int | None
+    from_name: str | None = None  # the id or number by which an account was found: another one
+    to_name: str | None = None  # is not meant
     amount_minor: int
     currency: str
     reference: str = ""
@@ -32,6 +34,11 @@ class Order:
     origin: Origin
     reverses_id: int | None = None  # the transfer that this one sends back, or a part of it
     audit_details: dict = field(default_factory=dict)  # what else the audit log should know
+
+    @property
+    def names(self) -> set[str]:
+        """What the accounts were called by who ordered, if by anything."""
+        return {self.from_name, self.to_name} - {None}
 
     @property
     def accounts(self) -> set[int]:

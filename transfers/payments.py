@@ -10,8 +10,9 @@ from functools import partial
 
 from django.conf import settings
 
-from accounts import money
-from accounts.models import Account, Customer
+from accounts import directory, money
+from accounts.directory import Listing
+from accounts.models import Customer
 from audit.operations import Origin
 from transfers import group_commit
 from transfers.models import Transfer
@@ -34,6 +35,11 @@ class Payment:
     reference: str = ""
     key: str | None = None
 
+    @property
+    def to_account(self) -> str:
+        """The id or the number of the receiver, whichever was given."""
+        return self.to_account_id or self.to_account_number
+
 
 def pay(user, payment: Payment, *, origin: Origin) -> Outcome:
     """Carry out a payment for the customer who signs in as `user`, and return its outcome.
@@ -41,7 +47,15 @@ def pay(user, payment: Payment, *, origin: Origin) -> Outcome:
     Raises money.InvalidAmount if the amount is none of the currency's, before anything happened,
     and transactions.Busy as `operations.post` does.
     """
-    return group_commit.post(order(user, payment, origin=origin))
+    wish = order(user, payment, origin=origin)
+    return noted(wish, group_commit.post(wish))
+
+
+def noted(order: Order, outcome: Outcome) -> Outcome:
+    """Return the outcome. If it knows no such account, what was remembered of it is forgotten."""
+    if outcome.refusal and outcome.refusal.code == "account_not_found":
+        directory.forget(order.names)
+    return outcome
 
 
 def order(user, payment: Payment, *, origin: Origin) -> Order:
@@ -52,24 +66,20 @@ def order(user, payment: Payment, *, origin: Origin) -> Order:
     return order_between(accounts_of([payment]), user, payment, origin=origin)
 
 
-def accounts_of(payments: Sequence[Payment]) -> dict[str, Account]:
+def accounts_of(payments: Sequence[Payment]) -> dict[str, Listing]:
     """Return the accounts that the payments name, by those names, whoever owns them: the same work
-    for every answer. An id and a number are never spelt alike."""
-    ids = {one.from_account_id for one in payments} | {one.to_account_id for one in payments}
-    found = Account.objects.named(
-        ids - {None}, {one.to_account_number for one in payments} - {None}
-    )
-    return {name: one for one in found for name in (one.public_id, one.number)}
+    for every answer."""
+    named = {name for one in payments for name in (one.from_account_id, one.to_account)}
+    return directory.look_up(named)
 
 
-def order_between(accounts: dict[str, Account], user, payment: Payment, *, origin: Origin) -> Order:
+def order_between(accounts: dict[str, Listing], user, payment: Payment, *, origin: Origin) -> Order:
     """Return the order that the payment is, its accounts being among `accounts`.
 
     Raises money.InvalidAmount.
     """
     customer = Customer.of(user)
-    named = payment.to_account_id or payment.to_account_number
-    sender, receiver = accounts.get(payment.from_account_id), accounts.get(named)
+    sender, receiver = accounts.get(payment.from_account_id), accounts.get(payment.to_account)
     is_own = sender is not None and customer is not None and sender.customer_id == customer.pk
     currency = payment.currency or (sender.currency if is_own else settings.DEFAULT_CURRENCY)
     make = partial(Order, key=payment.key) if payment.key else Order
@@ -77,11 +87,13 @@ def order_between(accounts: dict[str, Account], user, payment: Payment, *, origi
         kind=Transfer.Kind.PAYMENT,
         caller_id=user.pk,
         customer_id=customer.pk if customer else None,
-        from_account_id=sender.pk if is_own else None,
-        to_account_id=receiver.pk if receiver else None,
+        from_account_id=sender.id if is_own else None,
+        to_account_id=receiver.id if receiver else None,
+        from_name=payment.from_account_id,
+        to_name=payment.to_account,
         amount_minor=money.parse(payment.amount, currency),
         currency=currency,
         reference=payment.reference,
         origin=origin,
-        audit_details={"from": payment.from_account_id, "to": named},
+        audit_details={"from": payment.from_account_id, "to": payment.to_account},
     )

@@ -117,12 +117,13 @@ def test_a_customer_who_pays_into_another_own_account_sees_the_receivers_view(
     )
     own = {"from_account_id": reena.account.public_id, "to_account_id": other.public_id}
     items = [{**own, "amount": "1.00", "idempotency_key": f"{number}"} for number in range(3)]
+    send([{**own, "amount": "0.01", "idempotency_key": "the first, which looks them up"}])
     with CaptureQueriesContext(connection) as few:
         results = send(items).json()["results"]
     assert [one["transfer"]["receipt"]["balance_after"] for one in results] == [
-        "1.00",
-        "2.00",
-        "3.00",
+        "1.01",
+        "2.01",
+        "3.01",
     ]
     with CaptureQueriesContext(connection) as many:
         send(

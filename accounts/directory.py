@@ -1,0 +1,60 @@
+"""Which account an id or a number names, remembered.
+
+An account keeps its names, its owner and its currency for good, so a process asks for each once.
+Nothing is decided by what is remembered here: who moves money reads the account again under its
+lock and makes sure that it bears the name by which it was found.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from django.db import connection
+
+from accounts import public_ids, rows
+
+MOST = 50_000  # names that a process remembers at once
+
+
+class Listing(NamedTuple):
+    """What never changes about an account."""
+
+    id: int
+    public_id: str
+    number: str
+    customer_id: int | None
+    currency: str
+
+
+_known: dict[str, Listing] = {}
+
+
+def look_up(names: Iterable[str]) -> dict[str, Listing]:
+    """Return the accounts with these public ids and numbers, by those names, whoever owns them.
+    An id and a number are never spelt alike."""
+    names = set(names)
+    if unknown := names - _known.keys():
+        if len(_known) >= MOST:
+            _known.clear()
+        _known.update((name, one) for one in _read(unknown) for name in (one.public_id, one.number))
+    return {name: one for name in names if (one := _known.get(name))}
+
+
+def forget(names: Iterable[str]) -> None:
+    """Ask for these again the next time."""
+    for name in names:
+        _known.pop(name, None)
+
+
+def _read(names: set[str]) -> list[Listing]:
+    ids = {name for name in names if public_ids.is_canonical(name)}
+    parts, values = [], []
+    for column, wanted in (("public_id", ids), ("number", names - ids)):
+        if wanted:
+            parts.append(
+                f"SELECT {', '.join(Listing._fields)} FROM accounts {rows.forced(column)} "
+                f"WHERE {column} IN {rows.places(1, len(wanted))}"
+            )
+            values += wanted
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(parts), values)
+        return [Listing(*row) for row in cursor.fetchall()]
