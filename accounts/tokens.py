@@ -1,6 +1,7 @@
 """API tokens: making, presenting, rotating and revoking them."""
 
 import datetime as dt
+from functools import partial
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -180,13 +181,14 @@ def _presented(secret: str) -> ApiToken | None:
     whose user is deactivated, opens nothing from that moment on. Nor does one whose user became
     staff, unless it was made behind their second factor.
     """
-    found = rows.joined(
+    look_up = partial(
+        rows.joined,
         {"token": ApiToken, "person": get_user_model(), "customer": Customer},
         "FROM api_tokens token JOIN auth_user person ON person.id = token.user_id "
         "LEFT JOIN customers customer ON customer.user_id = person.id WHERE token.token_hash = %s",
         [ApiToken.digest(secret)],
     )
-    for token, user, customer in found:
+    for token, user, customer in transactions.instead_of_a_ping(look_up):
         token.user, user._state.fields_cache["customer"] = user, customer
         if token.is_valid and (token.second_factor or sign_in.by_password(user)):
             return token

@@ -7,10 +7,13 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from django.db import (
+    DEFAULT_DB_ALIAS,
+    DatabaseError,
     IntegrityError,
     InterfaceError,
     OperationalError,
     connection,
+    connections,
     transaction,
 )
 
@@ -108,6 +111,27 @@ def not_waiting() -> Iterator[None]:
 def _busy_timeout(milliseconds: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"PRAGMA busy_timeout = {milliseconds:d}")
+
+
+def instead_of_a_ping(read: Callable[[], Result]) -> Result:
+    """Return what `read` finds, and let it tell whether the connection still stands.
+
+    Before the first statement of a request Django pings the server (CONN_HEALTH_CHECKS), so that a
+    restart of the database costs no request. A read that comes first tells the same without a round
+    trip of its own: only if it fails is the connection looked at, and if that is gone, the read is
+    done once more on a new one.
+    """
+    database = connections[DEFAULT_DB_ALIAS]
+    if database.connection is None or database.health_check_done:
+        return read()
+    database.health_check_done = True
+    try:
+        return read()
+    except (DatabaseError, InterfaceError) as error:
+        if not is_lost_connection(error) and database.is_usable():
+            raise
+        database.close()
+    return read()
 
 
 def patience_ends() -> float:

@@ -79,10 +79,34 @@ def test_a_killed_connection_costs_no_answer(reena, rahul):
         ours = cursor.fetchone()[0]
     with outsider() as other:
         other.execute(f"KILL {ours}")
-    connection.close()  # what the health check of the next request does
+    connection.close_if_unusable_or_obsolete()  # so begins every request
 
     assert reena.send(rahul, "10.00").status_code == 201
     assert reena.balance() == 499_000
+
+
+def test_a_call_with_a_token_begins_without_a_ping(monkeypatch, reena):
+    wrapper = type(connections["default"])
+    monkeypatch.setattr(wrapper, "is_usable", lambda database: pytest.fail("a ping"))
+    connection.close_if_unusable_or_obsolete()  # so begins every request
+
+    assert reena.api.get("/me").status_code == 200
+    assert connection.health_check_done
+
+
+@pytest.mark.parametrize(("number", "reads"), [(1205, 1), (1969, 1), (2006, 2), (1927, 2)])
+def test_only_a_lost_connection_makes_the_first_read_read_again(number, reads, db):
+    begun = []
+
+    def read():
+        begun.append(connection.connection)
+        raise OperationalError(number, "injected")
+
+    connection.ensure_connection()
+    connection.close_if_unusable_or_obsolete()  # so begins every request
+    with pytest.raises(OperationalError, match="injected"):
+        transactions.instead_of_a_ping(read)
+    assert len(begun) == reads
 
 
 def test_a_connection_killed_while_it_waits_for_the_lock_is_replaced(reena, rahul):
