@@ -32,7 +32,7 @@ def look_up(names: Iterable[str]) -> dict[str, Listing]:
     """Return the accounts with these public ids and numbers, by those names, whoever owns them.
     An id and a number are never spelt alike."""
     names = set(names)
-    if unknown := names - _known.keys():
+    if unknown := {name for name in names if name not in _known}:
         if len(_known) >= MOST:
             _known.clear()
         _known.update((name, one) for one in _read(unknown) for name in (one.public_id, one.number))

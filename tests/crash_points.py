@@ -373,6 +373,6 @@ def _customer(name: str, origin: Origin) -> Person:
     )
     cash.deposit(account, 10**9, reference="", key=name, origin=origin)
     secret, token = tokens.create(customer.user, origin=origin)
-    # That it is used is noted once a minute: not here, where commands are numbered.
+    # That it is used is noted once in ten minutes: not here, where commands are numbered.
     ApiToken.objects.filter(pk=token.pk).update(last_used_at=timezone.now() + timedelta(days=1))
     return Person(customer.user, customer, account, secret)

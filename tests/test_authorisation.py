@@ -335,8 +335,8 @@ def faults(books) -> Callable:
 
 
 @pytest.fixture(autouse=True)
-def nobody_is_seen_once_a_minute(monkeypatch):
-    """Else a session or a token would be written by whichever call is the first of a minute."""
+def nobody_is_noted_as_seen(monkeypatch):
+    """Else a session or a token would be written by whichever call comes first."""
     monkeypatch.setattr(sessions, "SEEN_EVERY_SECONDS", 10**9)
     monkeypatch.setattr(tokens, "USE_IS_NOTED_EVERY", timedelta(days=1))
 

@@ -156,10 +156,10 @@ def test_a_token_works_from_its_addresses_alone(reena, settings):
 # --- That it was used -------------------------------------------------------------------------
 
 
-def test_use_is_noted_once_a_minute(reena, clock):
+def test_use_is_noted_once_in_ten_minutes(reena, clock):
     secret, token = tokens.create(reena.user, origin=reena.origin)
     api, noted = Api(secret), []
-    for seconds in (0, 30, 29, 1, 600):
+    for seconds in (0, 300, 299, 1, 6000):
         clock(seconds)
         with CaptureQueriesContext(connection) as asked:
             assert api.get("/me").status_code == 200
@@ -182,7 +182,7 @@ def test_noting_a_use_waits_for_no_other_writer_of_sqlite(reena, clock):
             waits.append(patience())
         return execute(sql, *rest)
 
-    clock(61)
+    clock(601)
     with connection.execute_wrapper(watch):
         assert reena.api.get("/me").status_code == 200
     assert waits == [0] * is_sqlite
