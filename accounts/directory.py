@@ -32,17 +32,31 @@ def look_up(names: Iterable[str]) -> dict[str, Listing]:
     """Return the accounts with these public ids and numbers, by those names, whoever owns them.
     An id and a number are never spelt alike."""
     names = set(names)
-    if unknown := {name for name in names if name not in _known}:
-        if len(_known) >= MOST:
-            _known.clear()
-        _known.update((name, one) for one in _read(unknown) for name in (one.public_id, one.number))
-    return {name: one for name in names if (one := _known.get(name))}
+    found = {name: one for name in names if (one := _known.get(name))}
+    if missing := names - found.keys():
+        read = {name: one for one in _read(missing) for name in (one.public_id, one.number)}
+        found |= {name: read[name] for name in missing if name in read}
+        _remember(read)
+    return found
 
 
 def forget(names: Iterable[str]) -> None:
     """Ask for these again the next time."""
     for name in names:
         _known.pop(name, None)
+
+
+def forget_unless_of(customer_id: int | None, names: Iterable[str]) -> None:
+    """Ask again for those of these that are not the customer's."""
+    forget([name for name in names if (one := _known.get(name)) and one.customer_id != customer_id])
+
+
+def _remember(found: dict[str, Listing]) -> None:
+    """Remember the customers' accounts. The bank's own are asked for like those that do not exist:
+    no payment reaches either, and nobody can tell them apart by the time it takes."""
+    if len(_known) >= MOST:
+        _known.clear()
+    _known.update({name: one for name, one in found.items() if one.customer_id})
 
 
 def _read(names: set[str]) -> list[Listing]:

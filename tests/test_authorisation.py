@@ -28,7 +28,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import operations, sessions, tokens
+from accounts import directory, operations, sessions, tokens
 from accounts.models import Account, AccountDailyUsage, ApiToken
 from audit.models import AuditLog
 from conftest import PASSWORD, Person
@@ -631,6 +631,7 @@ def test_no_account_is_found_out_by_ordering_or_asking_for_its_transfers(
 ):
     house = Account.objects.get(house_role="cash:INR").public_id
     mine, foreign = anita.account.public_id, reena.account.public_id
+    directory.look_up({mine, foreign, rahul.account.number})  # as if all had paid before
 
     def order(by, sender, receiver, path="/transfers"):
         body = {"from_account_id": sender, "to_account_id": receiver, "amount": "1.00"}

@@ -110,7 +110,7 @@ def _carry_out_all(orders: list[Order]) -> list[Outcome]:
 
 
 def _orders(user, wishes: Sequence[Payment], origin: Origin) -> list[Order | money.InvalidAmount]:
-    accounts = payments.accounts_of(wishes)
+    accounts = payments.accounts_of(user, wishes)
     return [_order(accounts, user, wish, origin) for wish in wishes]
 
 

@@ -36,11 +36,6 @@ class Order:
     audit_details: dict = field(default_factory=dict)  # what else the audit log should know
 
     @property
-    def names(self) -> set[str]:
-        """What the accounts were called by who ordered, if by anything."""
-        return {self.from_name, self.to_name} - {None}
-
-    @property
     def accounts(self) -> set[int]:
         """The accounts that take part, as far as there are such."""
         return {self.from_account_id, self.to_account_id} - {None}

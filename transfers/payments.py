@@ -54,7 +54,8 @@ def pay(user, payment: Payment, *, origin: Origin) -> Outcome:
 def noted(order: Order, outcome: Outcome) -> Outcome:
     """Return the outcome. If it knows no such account, what was remembered of it is forgotten."""
     if outcome.refusal and outcome.refusal.code == "account_not_found":
-        directory.forget(order.names)
+        is_sender = outcome.refusal.details["field"] == "from_account_id"
+        directory.forget([order.from_name if is_sender else order.to_name])
     return outcome
 
 
@@ -63,14 +64,18 @@ def order(user, payment: Payment, *, origin: Origin) -> Order:
 
     Raises money.InvalidAmount.
     """
-    return order_between(accounts_of([payment]), user, payment, origin=origin)
+    return order_between(accounts_of(user, [payment]), user, payment, origin=origin)
 
 
-def accounts_of(payments: Sequence[Payment]) -> dict[str, Listing]:
-    """Return the accounts that the payments name, by those names, whoever owns them: the same work
-    for every answer."""
-    named = {name for one in payments for name in (one.from_account_id, one.to_account)}
-    return directory.look_up(named)
+def accounts_of(user, payments: Sequence[Payment]) -> dict[str, Listing]:
+    """Return the accounts that the payments name, by those names, whoever owns them.
+
+    A sender that is not the caller's is asked for anew: another's costs the same as none.
+    """
+    customer = Customer.of(user)
+    senders = {one.from_account_id for one in payments}
+    directory.forget_unless_of(customer and customer.pk, senders)
+    return directory.look_up(senders | {one.to_account for one in payments})
 
 
 def order_between(accounts: dict[str, Listing], user, payment: Payment, *, origin: Origin) -> Order:
