@@ -57,7 +57,10 @@ class AccountViewSet(viewsets.ViewSet):
 
 def visible_account(request, id: str) -> Account:
     """Return the account that the caller may see. Raises 404 for everything else."""
-    return get_object_or_404(Account.objects.visible_to(request.user), public_id=path_id(id))
+    account = Account.objects.seen_by(request.user, path_id(id))
+    if account is None:
+        raise exceptions.NotFound()
+    return account
 
 
 def unless_known(request, body: dict) -> Response:

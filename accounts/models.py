@@ -79,9 +79,24 @@ class AccountQuerySet(models.QuerySet):
 
     def visible_to(self, user) -> "AccountQuerySet":
         """Return what `user` may see: staff with the permission everything, customers their own."""
-        if user.is_staff and user.has_perm("accounts.view_account"):
+        if sees_every_account(user):
             return self
         return self.filter(customer__user=user, kind=Account.Kind.CUSTOMER)
+
+    def seen_by(self, user, public_id: str) -> "Account | None":
+        """Return the account with this id if it is `visible_to` the user, else None."""
+        condition, values = "public_id = %s", [public_id]
+        if not sees_every_account(user):
+            customer = Customer.of(user)
+            condition += " AND kind = 'CUSTOMER' AND customer_id = %s"
+            values.append(customer and customer.pk)
+        found = rows.query(
+            Account,
+            f"SELECT {rows.columns(Account)} FROM accounts {rows.forced('public_id')} "
+            f"WHERE {condition}",
+            values,
+        )
+        return found[0] if found else None
 
     def locked(self, ids: Iterable[int], seconds: int | None = None) -> dict[int, "Account"]:
         """Lock these accounts until the transaction ends and return them by key.
@@ -108,6 +123,11 @@ class AccountQuerySet(models.QuerySet):
             f"WHERE id IN {rows.places(1, len(ids))} ORDER BY id {lock}",
             ids,
         )
+
+
+def sees_every_account(user) -> bool:
+    """Return whether no account is hidden from `user`."""
+    return user.is_staff and user.has_perm("accounts.view_account")
 
 
 class Account(Chained):
@@ -236,8 +256,15 @@ class AccountDailyUsage(models.Model):
     @classmethod
     def used_on(cls, account: Account, day: dt.date) -> int:
         """Return the minor units sent from the account on that bank day."""
-        used = cls.objects.filter(account=account, bank_date=day)
-        return used.values_list("used_minor", flat=True).first() or 0
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT used_minor FROM account_daily_usage "
+                f"{rows.forced('one_usage_per_account_and_day')} "
+                "WHERE account_id = %s AND bank_date = %s",
+                [account.pk, day],
+            )
+            found = cursor.fetchone()
+        return found[0] if found else 0
 
 
 class ApiTokenQuerySet(models.QuerySet):

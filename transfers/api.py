@@ -1,7 +1,6 @@
 """The API of transfers: order one, read it, list them, confirm what arrived."""
 
 from django.db.models import prefetch_related_objects
-from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework import exceptions, viewsets
 from rest_framework.response import Response
@@ -200,8 +199,10 @@ def only_customers(request) -> None:
 
 def visible_transfer(request, id: str) -> Transfer:
     """Return the transfer that the caller may see. Raises 404 for everything else."""
-    transfers = Transfer.objects.visible_to(request.user).with_parties()
-    return get_object_or_404(transfers, public_id=path_id(id))
+    transfer = Transfer.objects.seen_by(request.user, path_id(id))
+    if transfer is None:
+        raise exceptions.NotFound()
+    return transfer
 
 
 # --- [5] The answer ---------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from accounts import rows
 from accounts.models import Account, Customer, public_id_field
 from audit.models import AppendOnlyModel
 
@@ -18,7 +19,7 @@ class TransferQuerySet(models.QuerySet):
         Staff with the permission see everything; customers what one of their accounts sent, and
         what it received unless the transfer was refused: to the receiver that never existed.
         """
-        if user.is_staff and user.has_perm("transfers.view_transfer"):
+        if sees_every_transfer(user):
             return self
         return self.filter(
             Q(from_account__customer__user=user)
@@ -28,6 +29,47 @@ class TransferQuerySet(models.QuerySet):
     def with_parties(self) -> "TransferQuerySet":
         """Return the transfers with all that a body names, loaded in the same query."""
         return self.select_related("from_account__customer", "to_account__customer", "reverses")
+
+    def seen_by(self, user, public_id: str) -> "Transfer | None":
+        """Return the transfer with this id if it is `visible_to` the user, else None; with its
+        parties."""
+        condition, values = "transfer.public_id = %s", [public_id]
+        if not sees_every_transfer(user):
+            customer = Customer.of(user)
+            condition += (
+                " AND (sender.customer_id = %s"
+                " OR receiver.customer_id = %s AND transfer.status <> 'REJECTED')"
+            )
+            values += [customer and customer.pk] * 2
+        found = rows.joined(
+            {
+                "transfer": Transfer,
+                "sender": Account,
+                "receiver": Account,
+                "payer": Customer,
+                "payee": Customer,
+                "original": Transfer,
+            },
+            f"FROM transfers transfer {rows.forced('public_id')} "
+            "JOIN accounts sender ON sender.id = transfer.from_account_id "
+            "JOIN accounts receiver ON receiver.id = transfer.to_account_id "
+            "LEFT JOIN customers payer ON payer.id = sender.customer_id "
+            "LEFT JOIN customers payee ON payee.id = receiver.customer_id "
+            "LEFT JOIN transfers original ON original.id = transfer.reverses_id "
+            f"WHERE {condition}",
+            values,
+        )
+        for transfer, sender, receiver, payer, payee, original in found:
+            sender.customer, receiver.customer = payer, payee
+            transfer.from_account, transfer.to_account = sender, receiver
+            transfer.reverses = original
+            return transfer
+        return None
+
+
+def sees_every_transfer(user) -> bool:
+    """Return whether no transfer is hidden from `user`."""
+    return user.is_staff and user.has_perm("transfers.view_transfer")
 
 
 class Transfer(models.Model):
