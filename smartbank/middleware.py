@@ -5,7 +5,7 @@ import logging
 import re
 import time
 import uuid
-from functools import partial
+from functools import lru_cache, partial
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
@@ -67,6 +67,11 @@ def client_ip(request: HttpRequest) -> str | None:
     address = request.META.get("REMOTE_ADDR", "")
     while address in settings.TRUSTED_PROXIES and hops and hops[-1].strip():
         address = hops.pop().strip()
+    return _canonical(address)
+
+
+@lru_cache(maxsize=10_000)
+def _canonical(address: str) -> str | None:
     try:
         return str(ipaddress.ip_address(address))
     except ValueError:  # a unix socket, or a proxy that wrote nonsense
