@@ -315,20 +315,26 @@ def _update(
     A change is SQL with {} for "the value that belongs to this row's key", and those values.
     """
     keys = sorted(changes[0][1])
-    values = {f"key{number}": row_key for number, row_key in enumerate(keys)}
-    assignments = []
-    for which, (assignment, by_key) in enumerate(changes):
-        values |= {f"v{which}_{number}": by_key[row_key] for number, row_key in enumerate(keys)}
-        cases = [f"WHEN %(key{number})s THEN %(v{which}_{number})s" for number in range(len(keys))]
-        assignments.append(assignment.format(f"CASE {key} {' '.join(cases)} END"))
-    places = ", ".join([f"%(key{number})s" for number in range(len(keys))])
-    condition = f"{key} IN ({places})" + (" AND bank_date = %(day)s" if day else "")
+    choice = _choice(key, keys)
+    assignments = ", ".join([assignment.format(choice) for assignment, _ in changes])
+    values = [by_key[row_key] for _, by_key in changes for row_key in keys]
+    condition = f"{key} IN {rows.places(1, len(keys))}" + (" AND bank_date = %s" if day else "")
     with connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE {table} {rows.forced(index)} SET {', '.join(assignments)} WHERE {condition}",
-            values | {"day": day},
+            f"UPDATE {table} {rows.forced(index)} SET {assignments} WHERE {condition}",
+            [*values, *keys, *([day] if day else [])],
         )
         return cursor.rowcount
+
+
+def _choice(key: str, keys: list[int]) -> str:
+    """Return SQL for the value, out of one for each of these sorted keys, that belongs to a row's
+    key. It halves them, so that many rows cost each hardly more than few."""
+    if len(keys) == 1:
+        return "%s"
+    middle = len(keys) // 2
+    less, more = _choice(key, keys[:middle]), _choice(key, keys[middle:])
+    return f"CASE WHEN {key} < {keys[middle]:d} THEN {less} ELSE {more} END"
 
 
 def _know_their_keys(transfers: list[Transfer]) -> None:
