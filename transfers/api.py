@@ -1,6 +1,5 @@
 """The API of transfers: order one, read it, list them, confirm what arrived."""
 
-from django.db.models import prefetch_related_objects
 from django.utils import timezone
 from rest_framework import exceptions, viewsets
 from rest_framework.response import Response
@@ -35,6 +34,7 @@ from transfers.serializers import (
     check_amount,
     entry_body,
     is_owner,
+    load_receivers_view,
     transfer_body,
 )
 
@@ -117,10 +117,10 @@ class TransferViewSet(viewsets.GenericViewSet):
 
     def list(self, request):
         """List the caller's transfers, as far as they are asked for."""
-        page = self.paginate_queryset(filters.transfers(request))
+        page, user = self.paginate_queryset(filters.transfers(request)), request.user
         parties.of_transfers(page)
-        prefetch_related_objects(page, "entries")
-        return self.get_paginated_response([transfer_body(one, request.user) for one in page])
+        load_receivers_view(page, user)
+        return self.get_paginated_response([transfer_body(one, user) for one in page])
 
     def receipt(self, request, id):
         """[6] Let the receiver say what arrived."""

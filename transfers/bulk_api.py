@@ -2,7 +2,6 @@
 
 import json
 
-from django.db.models import prefetch_related_objects
 from rest_framework import exceptions, viewsets
 from rest_framework.response import Response
 
@@ -14,7 +13,12 @@ from transfers import bulk
 from transfers.api import Refused, only_customers, refused
 from transfers.orders import Order, Outcome, Refusal
 from transfers.payments import Payment
-from transfers.serializers import BulkSerializer, as_first_answered, is_owner, transfer_body
+from transfers.serializers import (
+    BulkSerializer,
+    as_first_answered,
+    load_receivers_view,
+    transfer_body,
+)
 
 SECONDS = 30  # after that no chunk is begun, so that an answer comes before callers give up
 
@@ -31,7 +35,8 @@ class BulkViewSet(viewsets.ViewSet):
         wishes = [BulkSerializer.payment(item) for item in members["transfers"]]
         carry_out = self._all_or_none if members["atomic"] else self._each
         results = carry_out(request, wishes)
-        self._load_receivers_view(request.user, results)
+        made = [one.transfer for one in results if isinstance(one, Outcome) and one.transfer]
+        load_receivers_view(made, request.user)
         told = {}  # by identity: one trouble of the database is one line in the log
         for one in results:
             if id(one) not in told:
@@ -73,10 +78,3 @@ class BulkViewSet(viewsets.ViewSet):
             result = exceptions.ValidationError({"amount": str(result)})
         answer = self.get_exception_handler()(result, self.get_exception_handler_context())
         return {"status": answer.status_code, "problem": json.loads(answer.content)}
-
-    @staticmethod
-    def _load_receivers_view(user, results: list) -> None:
-        """Load at once what a caller who is the receiver, too, sees of each transfer."""
-        transfers = [one.transfer for one in results if isinstance(one, Outcome) and one.transfer]
-        own = [one for one in transfers if is_owner(user, one.to_account)]
-        prefetch_related_objects(own, "entries")

@@ -1,11 +1,12 @@
 """[6] The receiver's end: whoever was credited says whether that is what was sent."""
 
+from collections.abc import Sequence
 from functools import partial
 
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from accounts import operations, transactions
+from accounts import operations, rows, transactions
 from accounts.models import Account
 from audit.models import Action
 from audit.operations import Origin
@@ -19,8 +20,25 @@ class ReceiptNotPossible(Exception):
 
 def credit_of(transfer: Transfer) -> LedgerEntry:
     """Return the receiver's own ledger entry: what really arrived, whatever the transfer says."""
-    credits = (one for one in transfer.entries.all() if one.account_id == transfer.to_account_id)
-    return next(credits)
+    if "credit" not in vars(transfer):
+        load_credits([transfer])
+    return transfer.credit
+
+
+def load_credits(transfers: Sequence[Transfer]) -> None:
+    """Read at once what `credit_of` returns for each of these completed transfers."""
+    if not transfers:
+        return
+    found = rows.query(
+        LedgerEntry,
+        f"SELECT {rows.columns(LedgerEntry)} FROM ledger_entries "
+        f"{rows.forced('one_entry_per_transfer_and_account')} "
+        f"WHERE transfer_id IN ({', '.join(['%s'] * len(transfers))})",
+        [one.pk for one in transfers],
+    )
+    entries = {(one.transfer_id, one.account_id): one for one in found}
+    for one in transfers:
+        one.credit = entries[one.pk, one.to_account_id]
 
 
 def give(transfer: Transfer, received_minor: int, *, origin: Origin) -> Transfer:

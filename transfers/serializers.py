@@ -1,6 +1,7 @@
 """What the transfers API reads and writes."""
 
 import re
+from collections.abc import Iterable
 
 from rest_framework import serializers
 
@@ -227,7 +228,7 @@ def as_first_answered(transfer: Transfer) -> Transfer:
 
 def _receivers_view(transfer: Transfer, user) -> dict:
     """Return what only the receiver sees, read from the receiver's own entry."""
-    if transfer.status != Transfer.Status.COMPLETED or not is_owner(user, transfer.to_account):
+    if not _is_credited(transfer, user):
         return {}
     entry = receipts.credit_of(transfer)
     return {
@@ -235,6 +236,15 @@ def _receivers_view(transfer: Transfer, user) -> dict:
         "balance_after": money.format(entry.balance_after_minor, transfer.currency),
         "matches": entry.amount_minor == transfer.amount_minor,
     }
+
+
+def load_receivers_view(transfers: Iterable[Transfer], user) -> None:
+    """Load at once what `user` sees of transfers as their receiver."""
+    receipts.load_credits([one for one in transfers if _is_credited(one, user)])
+
+
+def _is_credited(transfer: Transfer, user) -> bool:
+    return transfer.status == Transfer.Status.COMPLETED and is_owner(user, transfer.to_account)
 
 
 def is_owner(user, account: Account) -> bool:
