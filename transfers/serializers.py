@@ -11,7 +11,6 @@ from accounts.serializers import (
     PublicIdField,
     StrictSerializer,
     TextField,
-    also_wrong,
     utc,
     validated,
 )
@@ -84,14 +83,11 @@ class PaymentSerializer(StrictSerializer):
     currency = CurrencyField(max_length=3, required=False)
     reference = TextField(max_length=REFERENCE_LENGTH, allow_blank=True, required=False)
 
-    def to_internal_value(self, data):
-        """Return the validated members, which name the receiver exactly once. Raises
-        ValidationError naming every wrong one."""
-        wrong = {}
+    def wrong_together(self, data):
+        """Hold that the receiver is named exactly once."""
         if ("to_account_id" in data) == ("to_account_number" in data):
-            wrong["to_account_id"] = "Give either to_account_id or to_account_number."
-        with also_wrong(wrong):
-            return super().to_internal_value(data)
+            return {"to_account_id": "Give either to_account_id or to_account_number."}
+        return {}
 
     @staticmethod
     def payment(members: dict, key: str | None) -> Payment:
