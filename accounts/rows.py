@@ -5,7 +5,7 @@ answer it. Where every request passes, the statement is written by hand and the 
 the same model instances here, by the converters of their fields.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import TypeVar
 
@@ -20,7 +20,7 @@ def query(model: type[Row], sql: str, values: Sequence[object]) -> list[Row]:
     """Return what the SQL asks for as model instances; it selects `columns(model)`."""
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
-        return [instance(model, row) for row in cursor.fetchall()]
+        return list(map(_maker(model), cursor.fetchall()))
 
 
 def by_key(model: type[Row], keys: Iterable[int | None]) -> dict[int, Row]:
@@ -37,27 +37,33 @@ def joined(tables: dict[str, type[Row]], source: str, values: Sequence[object]) 
     """Return the rows of several tables, by their aliases: for each an instance, or None where an
     outer join found nothing. `source` is the SQL from FROM on."""
     wanted = ", ".join(columns(model, alias) for alias, model in tables.items())
+    makers = [(_maker(model), len(model._meta.concrete_fields)) for model in tables.values()]
     found = []
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {wanted} {source}", values)
         for row in cursor.fetchall():
             instances, start = [], 0
-            for model in tables.values():
-                end = start + len(model._meta.concrete_fields)
-                instances.append(instance(model, row[start:end]) if row[start] else None)
+            for make, length in makers:
+                end = start + length
+                instances.append(make(row[start:end]) if row[start] else None)
                 start = end
             found.append(tuple(instances))
     return found
 
 
-def instance(model: type[Row], row: Sequence[object]) -> Row:
-    """Return the instance that this row, with all columns in the model's order, stands for."""
+def _maker(model: type[Row]) -> Callable[[Sequence[object]], Row]:
+    """Return what makes the instance that a row, with all columns in the model's order, stands
+    for."""
     database = connections[DEFAULT_DB_ALIAS]  # itself: its proxy is looked up at every access
     names, converters = _reading(model, database.vendor)
-    values = list(row)
-    for position, expression, converter in converters:
-        values[position] = converter(values[position], expression, database)
-    return instances.stored(model, database.alias, names, values)
+
+    def make(row: Sequence[object]) -> Row:
+        values = list(row)
+        for position, expression, converter in converters:
+            values[position] = converter(values[position], expression, database)
+        return instances.stored(model, database.alias, names, values)
+
+    return make
 
 
 def insert(rows: Sequence[models.Model]) -> None:

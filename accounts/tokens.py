@@ -12,6 +12,7 @@ from rest_framework import authentication, exceptions, permissions
 from accounts import rows, sign_in, transactions
 from accounts.models import ApiToken, Customer
 from accounts.transactions import not_waiting
+from audit.instances import relate
 from audit.models import Action
 from audit.operations import Origin, record
 
@@ -188,7 +189,8 @@ def _presented(secret: str) -> ApiToken | None:
         [ApiToken.digest(secret)],
     )
     for token, user, customer in transactions.instead_of_a_ping(look_up):
-        token.user, user._state.fields_cache["customer"] = user, customer
+        relate(token, user=user)
+        relate(user, customer=customer)
         if token.is_valid and (token.second_factor or sign_in.by_password(user)):
             return token
     return None

@@ -28,6 +28,11 @@ def stored(model: type[Row], database: str, names: Iterable[str], values: Iterab
     return row
 
 
+def relate(row: models.Model, **related: models.Model | None) -> None:
+    """Let relations of the row lead to these instances, whose keys are stored already."""
+    row._state.fields_cache.update(related)
+
+
 def _with(model: type[Row], related, adding: bool, values: dict) -> Row:
     row = model.__new__(model)
     state = ModelState()

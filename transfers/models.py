@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from accounts import rows
 from accounts.models import Account, Customer, public_id_field
+from audit.instances import relate
 from audit.models import AppendOnlyModel
 
 
@@ -60,9 +61,9 @@ class TransferQuerySet(models.QuerySet):
             values,
         )
         for transfer, sender, receiver, payer, payee, original in found:
-            sender.customer, receiver.customer = payer, payee
-            transfer.from_account, transfer.to_account = sender, receiver
-            transfer.reverses = original
+            relate(sender, customer=payer)
+            relate(receiver, customer=payee)
+            relate(transfer, from_account=sender, to_account=receiver, reverses=original)
             return transfer
         return None
 

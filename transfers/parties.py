@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from accounts import rows
 from accounts.models import Account, Customer
+from audit.instances import relate
 from transfers.models import LedgerEntry, Transfer
 
 
@@ -21,11 +22,14 @@ def of_transfers(transfers: Iterable[Transfer]) -> None:
     customers = rows.by_key(Customer, [one.customer_id for one in accounts.values()])
     reversed_ones = rows.by_key(Transfer, [one.reverses_id for one in transfers])
     for account in accounts.values():
-        account.customer = customers.get(account.customer_id)
+        relate(account, customer=customers.get(account.customer_id))
     for transfer in transfers:
-        transfer.from_account = accounts[transfer.from_account_id]
-        transfer.to_account = accounts[transfer.to_account_id]
-        transfer.reverses = reversed_ones.get(transfer.reverses_id)
+        relate(
+            transfer,
+            from_account=accounts[transfer.from_account_id],
+            to_account=accounts[transfer.to_account_id],
+            reverses=reversed_ones.get(transfer.reverses_id),
+        )
 
 
 def of_entries(entries: Sequence[LedgerEntry]) -> None:
@@ -33,4 +37,4 @@ def of_entries(entries: Sequence[LedgerEntry]) -> None:
     transfers = rows.by_key(Transfer, [entry.transfer_id for entry in entries])
     of_transfers(transfers.values())
     for entry in entries:
-        entry.transfer = transfers[entry.transfer_id]
+        relate(entry, transfer=transfers[entry.transfer_id])
