@@ -12,6 +12,7 @@ from typing import TypeVar
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 
 from audit import instances
+from audit.models import Details
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -72,20 +73,20 @@ def insert(rows: Sequence[models.Model]) -> None:
     if not rows:
         return
     model, database = type(rows[0]), connections[DEFAULT_DB_ALIAS]
-    values, slots = {}, []
+    values, cells = {}, []
     for name, adapt in _writing(model, database.vendor):
         column = [vars(row)[name] for row in rows]
-        is_common = column.count(column[0]) == len(column)
-        if adapt:
-            column = [adapt(value, database) for value in (column[:1] if is_common else column)]
-        if is_common:
-            values[name] = column[0]
-            slots.append(f"%({name})s")
+        if column.count(column[0]) == len(column):
+            values[name] = adapt(column[0], database) if adapt else column[0]
+            cells.append([f"%({name})s"] * len(rows))
+        elif set(map(type, column)) == {int}:  # digits, which no driver has to put in quotes
+            cells.append(map(str, column))
         else:
+            if adapt:
+                column = [adapt(value, database) for value in column]
             values |= {f"{name}{number}": value for number, value in enumerate(column)}
-            slots.append(f"%({name}#)s")
-    slots = f"({', '.join(slots)})"
-    places = ", ".join([slots.replace("#", str(number)) for number in range(len(rows))])
+            cells.append([f"%({name}{number})s" for number in range(len(rows))])
+    places = ", ".join([f"({', '.join(row)})" for row in zip(*cells, strict=True)])
     returns_keys = database.features.can_return_rows_from_bulk_insert
     with database.cursor() as cursor:
         cursor.execute(
@@ -130,10 +131,19 @@ def _writing(model: type[models.Model], vendor: str) -> list[tuple]:
     for text and whole numbers, as the driver takes those as they are."""
     plain = models.BigIntegerField | models.IntegerField | models.CharField | models.ForeignKey
     return [
-        (field.attname, None if isinstance(field, plain) else field.get_db_prep_save)
+        (field.attname, None if isinstance(field, plain) else _adapter(field))
         for field in model._meta.concrete_fields
         if not field.primary_key
     ]
+
+
+def _adapter(field: models.Field) -> Callable:
+    """Return what makes a value of the field one that the driver takes."""
+    if not isinstance(field, models.JSONField):
+        return field.get_db_prep_save
+    return lambda value, database: (
+        value.text if isinstance(value, Details) else field.get_db_prep_save(value, database)
+    )
 
 
 @cache

@@ -30,7 +30,7 @@ def append(row: AuditLog, account: Chained | None) -> None:
     if account:
         row.account_id = account.pk
         row.sequence = account.audit_sequence = account.audit_sequence + 1
-    row.tag = tag(key, content(row))
+    row.tag = tag(key, content(row, row.details.text))
     if account:
         row.link = account.audit_head = link(account.audit_head, row.tag)
 

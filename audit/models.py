@@ -117,6 +117,16 @@ class Canonical(json.JSONEncoder):
         super().__init__(**options | form)
 
 
+class Details(dict):
+    """The details of a row to be written, with the text in which they are tagged and stored."""
+
+    encode = Canonical().encode
+
+    def __init__(self, facts: dict):
+        super().__init__(facts)
+        self.text = Details.encode(self)
+
+
 class AuditLog(AppendOnlyModel):
     """One fact about one account or, where none is concerned, about one object.
 

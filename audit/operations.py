@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from audit import chain, instances
-from audit.models import AuditLog, Chained
+from audit.models import AuditLog, Chained, Details
 
 WHOLE_LOG = "audit log"  # the object of what is done with all of it
 
@@ -60,7 +60,7 @@ def row(
         object_id=object_id,
         request_id=origin.request_id,
         ip=_IP.get_prep_value(origin.ip),  # as the column will spell it
-        details=details,
+        details=Details(details),
     )
     chain.append(written, account)
     return written
