@@ -87,6 +87,7 @@ def test_a_process_that_dies_at_any_database_call_leaves_all_or_nothing(
     request, reena, rahul, teller, act
 ):
     people = People(reena, rahul, teller)
+    calls_of(act.request(people))  # from now on it is known which accounts are meant
     calls = calls_of(act.request(people))
     for number, fate in product(range(1, len(calls) + 1), (BEFORE, AFTER)):
         point = f"{fate.name} {number}, {calls[number - 1]}"
