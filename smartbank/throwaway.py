@@ -15,6 +15,7 @@ import os
 import random
 import re
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -40,15 +41,19 @@ class Server:
     `durable=True` flushes the log to disk at every commit, as a bank must: without it neither a
     durability test nor a benchmark means anything. `extra_options` go to the server as they are
     and win over ours. The databases named in `databases` exist once it has started. `engine` is
-    "mariadb", "mysql", or None for what this machine has.
+    "mariadb", "mysql", or None for what this machine has. `data` is a directory that `save_data()`
+    of such a server left: this one begins with a copy of it instead of empty.
 
     Attributes, valid from `start()` to `stop()`: `socket` and `error_log` (paths), `port` (TCP on
     127.0.0.1), `version` (such as "10.11.14-MariaDB" or "9.7.4"), `pid`. Socket, port and data
     survive `kill()` and `restart()`. Not safe for use by several threads at once.
     """
 
-    def __init__(self, durable=False, extra_options=(), databases=("smartbank",), engine=None):
+    def __init__(
+        self, durable=False, extra_options=(), databases=("smartbank",), engine=None, data=None
+    ):
         self.engine = engine
+        self.data = data
         self.durable = durable
         self.extra_options = tuple(extra_options)
         self.databases = tuple(databases)
@@ -78,7 +83,7 @@ class Server:
         return self._process is not None
 
     def start(self):
-        """Make a fresh, empty server and return when it answers: 1 second, with MySQL 4.
+        """Make a fresh server and return when it answers: 1 second, with MySQL 4.
 
         Raises Unavailable, with the end of the server's log, if it does not get that far.
         """
@@ -132,6 +137,11 @@ class Server:
         self._end_process(signal.SIGTERM)
         self._launch()
 
+    def save_data(self, directory):
+        """Shut the server down cleanly and copy its data to a new directory, for other servers."""
+        self._end_process(signal.SIGTERM)
+        shutil.copytree(self._directory / "data", directory)
+
     def url(self, database):
         """A DATABASE_URL over the unix socket."""
         return f"mysql://root@localhost/{database}?unix_socket={self.socket}"
@@ -181,6 +191,9 @@ class Server:
 
     def _initialise(self):
         """Make the data directory."""
+        if self.data:
+            shutil.copytree(self.data, self._directory / "data")
+            return
         if self._binaries.is_mysql:
             program, how = self._binaries.server, ["--initialize-insecure"]
         else:

@@ -44,6 +44,7 @@ class Options:
     wsgi: str = "smartbank.wsgi"  # the tests put a broken bank here
     environment: dict = field(default_factory=dict)
     workload: dict = field(default_factory=dict)
+    data: Path | None = None  # a database with its tables made, to begin with a copy of
     keep: Path | None = None  # where to leave the history
 
 
@@ -106,7 +107,7 @@ def torture(options: Options, say: Callable[[str], None] = lambda line: None) ->
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="torture-")))
         server = None
         if options.engine != "sqlite":
-            server = stack.enter_context(_server(options.engine))
+            server = stack.enter_context(_server(options))
         url = server.url("smartbank") if server else f"sqlite:///{directory}/bank.sqlite3"
         environment = _environment(url, options)
         cast, workload = _open_bank(environment, options, say)
@@ -157,7 +158,7 @@ def torture(options: Options, say: Callable[[str], None] = lambda line: None) ->
         return report
 
 
-def _server(engine: str) -> Server:
+def _server(options: Options) -> Server:
     """Return a database as a bank runs it, with the binary log.
 
     Without that log InnoDB shows a commit to readers before it is on disk, and a crash in that
@@ -165,7 +166,10 @@ def _server(engine: str) -> Server:
     commit with the binary log shows it only afterwards.
     """
     return Server(
-        durable=True, engine=engine, extra_options=["--log-bin=binlog", "--sync-binlog=1"]
+        durable=True,
+        engine=options.engine,
+        extra_options=["--log-bin=binlog", "--sync-binlog=1"],
+        data=options.data,
     )
 
 

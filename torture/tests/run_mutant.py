@@ -5,6 +5,7 @@ A process of its own for each run, because a process can set Django up for one b
 
 import json
 import sys
+from pathlib import Path
 
 from torture import run
 
@@ -21,16 +22,17 @@ SETTINGS = {
 }
 
 
-def main(mutant: str, seed: int) -> None:
+def main(mutant: str, seed: int, data: Path) -> None:
     """Run once and print the rules that were violated; none means that the fault got through."""
     settings = SETTINGS.get(mutant, {"faults": [], "workload": BUSY})
     broken = {"wsgi": "torture.tests.mutants", "environment": {"MUTANT": mutant}}
     if mutant == "none":
         broken = {}
-    report = run.torture(run.Options(seconds=SECONDS, seed=seed, workers=2, **settings, **broken))
+    options = run.Options(seconds=SECONDS, seed=seed, workers=2, data=data, **settings, **broken)
+    report = run.torture(options)
     rules = sorted({one.rule for one in report.violations})
     print(json.dumps({"rules": rules, "acknowledged": sum(report.acknowledged.values())}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))

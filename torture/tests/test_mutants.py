@@ -1,13 +1,17 @@
 """The harness must be able to fail: twelve broken banks, each with one fault, are all found out."""
 
 import json
+import os
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
+
+from smartbank.throwaway import Server
 
 ROOT = Path(__file__).resolve().parents[2]
 SOUND = "none"
@@ -33,12 +37,12 @@ FOUND_BY = {
 pytestmark = pytest.mark.row_locks
 
 
-def rules_that_told(mutant: str) -> tuple[set, float]:
+def rules_that_told(mutant: str, data: Path) -> tuple[set, float]:
     """Torture a broken bank until it is found out; return the rules that told, and the seconds."""
     began = time.monotonic()
     told = set()
     for seed in SEEDS:
-        command = [sys.executable, "-m", "torture.tests.run_mutant", mutant, str(seed)]
+        command = [sys.executable, "-m", "torture.tests.run_mutant", mutant, str(seed), str(data)]
         done = subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, timeout=RUN_SECONDS, check=False
         )
@@ -52,11 +56,26 @@ def rules_that_told(mutant: str) -> tuple[set, float]:
 
 
 @pytest.fixture(scope="module")
-def verdicts():
+def tables(tmp_path_factory):
+    """A database with the bank's tables and nothing in them, made once for all banks."""
+    data = tmp_path_factory.mktemp("tables") / "data"
+    with Server(engine="mariadb") as server:
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "--verbosity=0"],
+            cwd=ROOT,
+            env={**os.environ, "DATABASE_URL": server.url("smartbank")},
+            check=True,
+        )
+        server.save_data(data)
+    return data
+
+
+@pytest.fixture(scope="module")
+def verdicts(tables):
     """What the harness says of every bank; two at a time, because they mostly wait."""
     banks = [SOUND, *FOUND_BY]
     with ThreadPoolExecutor(2) as pool:
-        return dict(zip(banks, pool.map(rules_that_told, banks), strict=True))
+        return dict(zip(banks, pool.map(partial(rules_that_told, data=tables), banks), strict=True))
 
 
 @pytest.mark.parametrize("mutant", FOUND_BY)
