@@ -6,29 +6,15 @@ clock that all clients share; amounts are minor units. An account's *version* is
 newest entry.
 """
 
-import bisect
 import hashlib
-import itertools
-import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
-VERDICTS = {
-    "order": {201, 402, 429},
-    "bad": {400},
-    "reuse": {422},
-    "balances": {200},
-    "version": {200},
-    "transfer": {200},
-    "limits": {200},
-}
-ORDERS = ("order", "bad", "reuse")
-NO_VERDICT = {None, 500, 502, 503}
-NEVER = float("inf")
-BEFORE = (-NEVER, -NEVER)  # before all clients, as what opened the bank
-SOMETIME = (-NEVER, NEVER)  # nobody knows when
+from torture.books import Books
+from torture.history import BEFORE, NO_VERDICT, SOMETIME, VERDICTS, History, span
+from torture.timeline import Timeline
+
 REFUSAL_OF_STATUS = {402: "insufficient_funds", 429: "daily_limit_exceeded"}
 
 
@@ -39,130 +25,6 @@ class Violation:
     rule: str
     sentence: str
     story: list = field(default_factory=list)
-
-
-# --- What the clients saw ---------------------------------------------------------------------
-
-
-class History:
-    """The clients' records. Those about one key are together; reads are apart."""
-
-    def __init__(self, records: Iterable[dict]):
-        self.by_key: dict[str, list[dict]] = defaultdict(list)
-        self.reads: list[dict] = []
-        for record in records:
-            if record["kind"] in ORDERS:
-                self.by_key[record["key"]].append(record)
-            else:
-                self.reads.append(record)
-
-    @classmethod
-    def load(cls, files: Iterable[Path]) -> "History":
-        """Read history files."""
-
-        def records() -> Iterator[dict]:
-            for path in files:
-                with path.open() as lines:
-                    yield from map(json.loads, lines)
-
-        return cls(records())
-
-    @property
-    def records(self) -> Iterator[dict]:
-        """All records."""
-        return itertools.chain(self.reads, *self.by_key.values())
-
-    def orders(self, key: str) -> list[dict]:
-        """Return the attempts of the order itself, without those that abused its key."""
-        return [record for record in self.by_key[key] if record["kind"] == "order"]
-
-
-# --- What the database holds ------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Booked:
-    """A row of `transfers`."""
-
-    pk: int
-    id: str
-    caller: int
-    key_hash: str
-    sender: int
-    receiver: int
-    amount: int
-    status: str
-    failure_code: str | None
-    failure_details: dict
-    kind: str
-    day: object
-
-
-@dataclass(slots=True)
-class AccountBook:
-    """A row of `accounts` and all its entries in order: (sequence, transfer, amount, balance)."""
-
-    balance: int
-    sequence: int
-    kind: str
-    currency: str
-    limit: int
-    entries: list[tuple] = field(default_factory=list)
-
-
-class Books:
-    """The database after the run, as plain numbers, read by `load` with plain SQL."""
-
-    def __init__(self, accounts, transfers, usage, audited):
-        self.accounts: dict[int, AccountBook] = accounts
-        self.transfers: list[Booked] = transfers
-        self.usage: dict[tuple, int] = usage
-        self.audited: Counter = audited  # (transfer's id, action, account) of every audit row
-        self.by_key = defaultdict(list)
-        for transfer in transfers:
-            self.by_key[transfer.caller, transfer.key_hash].append(transfer)
-
-    @classmethod
-    def load(cls, cursor) -> "Books":
-        """Read everything through a database cursor."""
-
-        def rows(sql: str) -> list[tuple]:
-            cursor.execute(sql)
-            return cursor.fetchall()
-
-        accounts = {
-            pk: AccountBook(*columns)
-            for pk, *columns in rows(
-                "SELECT id, balance_minor, entry_sequence, kind, currency, daily_limit_minor "
-                "FROM accounts"
-            )
-        }
-        for account, *entry in rows(
-            "SELECT account_id, sequence, transfer_id, amount_minor, balance_after_minor "
-            "FROM ledger_entries ORDER BY account_id, sequence"
-        ):
-            accounts[account].entries.append(tuple(entry))
-        transfers = [
-            Booked(*columns[:9], json.loads(columns[9]), *columns[10:])
-            for columns in rows(
-                "SELECT id, public_id, caller_id, key_hash, from_account_id, to_account_id, "
-                "amount_minor, status, failure_code, failure_details, kind, bank_date "
-                "FROM transfers ORDER BY id"
-            )
-        ]
-        usage = {
-            (account, day): used
-            for account, day, used in rows(
-                "SELECT account_id, bank_date, used_minor FROM account_daily_usage"
-            )
-        }
-        audited = Counter(
-            rows("SELECT object_id, action, account_id FROM audit_logs WHERE action LIKE 'tran%'")
-        )
-        return cls(accounts, transfers, usage, audited)
-
-
-# --- The rules --------------------------------------------------------------------------------
 
 
 class Checker:
@@ -341,7 +203,7 @@ class Checker:
                 is_true = details["used_minor"] + one.amount > details["limit_minor"]
             elif one.failure_code == "insufficient_funds":
                 attempts = self.history.orders(self.intents.get(name, ""))
-                invoked, told = _span(attempts)
+                invoked, told = span(attempts)
                 had = self.timelines[one.sender].balances_between(invoked, told)
                 available = details["available_minor"]
                 is_true = available < one.amount and available in had
@@ -407,64 +269,15 @@ class Checker:
         sender = self.cast.members[self.history.by_key[key][0]["from"]]
         return sender.user_pk, hashlib.sha256(key.encode()).hexdigest()
 
-    def _timelines(self) -> dict[int, "Timeline"]:
+    def _timelines(self) -> dict[int, Timeline]:
         spans = {
             one.pk: BEFORE if one.pk <= self.cast.last_opening else SOMETIME
             for one in self.books.transfers
         }
         for name, key in self.intents.items():
             for one in self.books.by_key.get(name, []):
-                spans[one.pk] = _span(self.history.orders(key))
+                spans[one.pk] = span(self.history.orders(key))
         return {pk: Timeline(book.entries, spans) for pk, book in self.books.accounts.items()}
-
-
-class Timeline:
-    """The versions of one account, and when each can have come about.
-
-    A version's transfer was invoked no earlier than its first attempt, and had happened by the time
-    of its first verdict. What opened the bank happened before everything.
-    """
-
-    def __init__(self, entries: list[tuple], spans: dict[int, tuple[float, float]]):
-        self._balances = [0, *(after for _, _, _, after in entries)]
-        times = [BEFORE, *(spans.get(transfer, SOMETIME) for _, transfer, _, _ in entries)]
-        self._invoked = [invoked for invoked, _ in times]
-        self._known = [known for _, known in times]
-        # A version cannot be there before all those before it have been invoked ...
-        self._possible = list(itertools.accumulate(self._invoked, max))
-        # ... and must be there once it, or any after it, is known.
-        self._certain = list(itertools.accumulate(reversed(self._known), min))[::-1]
-
-    def balance_at(self, version: int) -> int:
-        """Return the balance at a version."""
-        return self._balances[version]
-
-    def versions_between(self, began: float, ended: float) -> tuple[int, int]:
-        """Return the oldest and the newest version that a read in that time may have seen."""
-        oldest = bisect.bisect_left(self._certain, began) - 1
-        newest = bisect.bisect_right(self._possible, ended) - 1
-        return max(oldest, 0), newest
-
-    def balances_between(self, began: float, ended: float) -> set[int]:
-        """Return the balances that a read in that time may have seen."""
-        oldest, newest = self.versions_between(began, ended)
-        return set(self._balances[oldest : newest + 1])
-
-    def out_of_order(self) -> list[int]:
-        """Return the versions whose transfer began after a later version was known."""
-        return [
-            version
-            for version, invoked in enumerate(self._invoked[:-1])
-            if invoked > self._certain[version + 1]
-        ]
-
-
-def _span(attempts: list[dict]) -> tuple[float, float]:
-    """Return when an intent was first sent, and when its verdict was first known."""
-    if not attempts:
-        return SOMETIME
-    known = [one["t1"] for one in attempts if one["status"] in VERDICTS["order"]]
-    return min(one["t0"] for one in attempts), min(known, default=NEVER)
 
 
 def _wrong_transfer(record: dict) -> str | None:

@@ -24,7 +24,9 @@ from django.db import connection
 from smartbank.throwaway import Server
 from torture import clients, nemesis
 from torture.app import App
-from torture.checker import NEVER, NO_VERDICT, Books, Checker, History, Violation
+from torture.books import Books
+from torture.checker import Checker, Violation
+from torture.history import NEVER, NO_VERDICT, History
 
 PROGRESS_SECONDS = 5
 SETTLE_SECONDS = 150

@@ -11,7 +11,9 @@ from dataclasses import replace
 import pytest
 
 from torture.bank import Cast, Member
-from torture.checker import AccountBook, Booked, Books, Checker, History
+from torture.books import AccountBook, Booked, Books
+from torture.checker import Checker
+from torture.history import History
 
 OPENING, LIMIT = 1_000, 5_000
 CASH = 9
