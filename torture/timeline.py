@@ -1,4 +1,4 @@
-"""When each version of an account can have come about. Its newest entry's sequence is its version."""
+"""When each version of an account, the sequence of its newest entry, can have come about."""
 
 import bisect
 import itertools
