@@ -11,10 +11,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from accounts import operations as staff
+from accounts import rows
 from accounts.models import Account
 from audit import chain, keys
 from audit.models import AuditLog
 from audit.operations import Origin, record
+from audit.operations import row as audit_row
 from conftest import set_limit
 from transfers import operations, receipts
 from transfers.models import Transfer
@@ -131,6 +133,14 @@ def test_what_concerns_no_account_has_a_tag_and_is_in_no_chain(db):
     row = AuditLog.objects.get()
     assert (row.sequence, row.link, row.ip) == (None, "", "2001:db8::1")
     assert row.tag == hmac.new(key_of(row.epoch), chain.content(row), "sha256").hexdigest()
+
+
+@pytest.mark.parametrize("told", [(1, True), (0, False), (1, 1.0), (1, 1)])
+def test_rows_written_together_keep_each_its_own_details(db, told):
+    names = {"object_type": "x", "object_id": "y"}
+    rows.insert([audit_row("sign_in.failed", Origin(), **names, value=one) for one in told])
+    for row in AuditLog.objects.all():
+        assert row.tag == hmac.new(key_of(row.epoch), chain.content(row), "sha256").hexdigest()
 
 
 def test_values_that_change_places_or_lengths_are_other_bytes():
