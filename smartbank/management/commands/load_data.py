@@ -34,7 +34,7 @@ OPENING_MINOR = 10**11
 DAILY_LIMIT_MINOR = 10**14
 FIRST_NUMBER = 10**9  # and without check digits; counted up, so that none is taken twice
 ROWS = 1_000  # of people and accounts, in one transaction
-ORDERS = 200  # in one transaction: longer ones lose in their CASEs what they save in commits
+ORDERS = 200  # in one transaction
 EVERY_SECONDS = 2
 MEMBERS = ["username", "token", "customer_id", "account_id", "account_number"]
 
