@@ -13,12 +13,12 @@ import hashlib
 import hmac
 
 from audit import keys
-from audit.models import AuditLog, Canonical, Chained
+from audit.models import AuditLog, Chained, Details
 
 VERSION = "smartbank-audit-1"
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
-canonical = Canonical().encode
+canonical = Details.encode
 
 
 def append(row: AuditLog, account: Chained | None) -> None:
