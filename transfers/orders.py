@@ -24,8 +24,9 @@ class Order:
     customer_id: int | None  # whose account must be debited; None for the bank's own orders
     from_account_id: int | None
     to_account_id: int | None
-    from_name: str | None = None  # the id or number by which an account was found: another one
-    to_name: str | None = None  # is not meant
+    # The id or number by which each was found: an account that bears another is not meant.
+    from_name: str | None = None
+    to_name: str | None = None
     amount_minor: int
     currency: str
     reference: str = ""
