@@ -101,27 +101,31 @@ class AccountQuerySet(models.QuerySet):
     def locked(self, ids: Iterable[int], seconds: int | None = None) -> dict[int, "Account"]:
         """Lock these accounts until the transaction ends and return them by key.
 
+        Evaluated here, because a lazy lock locks nothing. Otherwise as `lock` says.
+        """
+        [accounts] = rows.run(self.lock(ids, seconds))
+        return accounts
+
+    def lock(self, ids: Iterable[int], seconds: int | None = None) -> rows.Statement:
+        """Return the statement that locks these accounts; its answer are the accounts by key.
+
         Everybody locks in ascending key order, so no two transactions can wait for each other in
-        a circle. Evaluated here, because a lazy lock locks nothing. Fewer than 1,000 ids: beyond
-        that MariaDB reads an IN list through a temporary table and locks in another order. Waits
-        for `seconds` where the database can be told so (MariaDB), else as the settings say.
+        a circle. Fewer than 1,000 ids: beyond that MariaDB reads an IN list through a temporary
+        table and locks in another order. Waits for `seconds` where the database can be told so
+        (MariaDB), else as the settings say.
         """
         ids = sorted(set(ids))
         if len(ids) >= 1000:
             raise ValueError("Chunk the work: MariaDB locks long IN lists out of order.")
-        return {account.pk: account for account in self._lock(ids, seconds)}
-
-    def _lock(self, ids: list[int], seconds: int | None) -> list["Account"]:
-        if not ids:
-            return []
         lock = "FOR UPDATE" if connection.features.has_select_for_update else ""
         if seconds and connection.vendor == "mysql" and connection.mysql_is_mariadb:
             lock += f" WAIT {seconds:d}"
-        return rows.query(
-            Account,
+        read = rows.reading(Account)
+        return rows.Statement(
             f"SELECT {rows.columns(Account)} FROM accounts {rows.forced('PRIMARY')} "
-            f"WHERE id IN {rows.places(1, len(ids))} ORDER BY id {lock}",
-            ids,
+            f"WHERE id IN {rows.places(1, len(ids) or 1)} ORDER BY id {lock}",
+            ids or [None],
+            lambda cursor: {account.pk: account for account in read(cursor)},
         )
 
 

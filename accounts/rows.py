@@ -1,27 +1,68 @@
-"""Reading and inserting rows by statements that are written once.
+"""Reading and inserting rows by statements that are written once, several of them in one packet.
 
 The ORM composes its SQL anew for every call, which costs several times what the database needs to
 answer it. Where every request passes, the statement is written by hand and the rows are turned into
 the same model instances here, by the converters of their fields.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from django.db.backends.utils import CursorWrapper
 
 from audit import instances
 from audit.models import Details
+from smartbank.mysql import BETWEEN
 
 Row = TypeVar("Row", bound=models.Model)
 
 
+class Statement(NamedTuple):
+    """A statement to `run`, its values, and what takes its answer from the cursor."""
+
+    sql: str
+    values: Sequence[object] | Mapping[str, object]
+    answer: Callable[[CursorWrapper], object]
+
+
+def run(*statements: Statement) -> list:
+    """Carry out the statements in turn, and return the answer of each.
+
+    MariaDB and MySQL get all of them in one packet: the way to the server and back costs more than
+    most statements. One that fails ends it; what those before it did is the transaction's matter.
+    """
+    with connection.cursor() as cursor:
+        if len(statements) == 1 or not takes_packets():
+            return [_alone(cursor, statement) for statement in statements]
+        texts = [cursor.mogrify(statement.sql, statement.values) for statement in statements]
+        answers = []
+        for statement in statements:
+            cursor.nextset() if answers else cursor.execute(BETWEEN.join(texts))
+            answers.append(statement.answer(cursor))
+        return answers
+
+
+def takes_packets() -> bool:
+    """Return whether the server takes several statements at once."""
+    return connection.vendor == "mysql"
+
+
+def _alone(cursor: CursorWrapper, statement: Statement) -> object:
+    cursor.execute(statement.sql, statement.values)
+    return statement.answer(cursor)
+
+
 def query(model: type[Row], sql: str, values: Sequence[object]) -> list[Row]:
     """Return what the SQL asks for as model instances; it selects `columns(model)`."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        return list(map(_maker(model), cursor.fetchall()))
+    [found] = run(Statement(sql, values, reading(model)))
+    return found
+
+
+def reading(model: type[Row]) -> Callable[[CursorWrapper], list[Row]]:
+    """Return what makes model instances of an answer with `columns(model)`."""
+    return lambda cursor: list(map(_maker(model), cursor.fetchall()))
 
 
 def by_key(model: type[Row], keys: Iterable[int | None]) -> dict[int, Row]:
@@ -69,9 +110,14 @@ def _maker(model: type[Row]) -> Callable[[Sequence[object]], Row]:
 
 def insert(rows: Sequence[models.Model]) -> None:
     """Insert the rows, all of one model, with one statement; `pk` is known afterwards if the
-    server returns it (MySQL does not). What all rows have in common is sent once."""
-    if not rows:
-        return
+    server returns it (MySQL does not)."""
+    if rows:
+        run(insertion(rows))
+
+
+def insertion(rows: Sequence[models.Model]) -> Statement:
+    """Return the statement that inserts these rows, of which there is one at least. What all of
+    them have in common is sent once."""
     model, database = type(rows[0]), connections[DEFAULT_DB_ALIAS]
     values, cells = {}, []
     for name, adapt in _writing(model, database.vendor):
@@ -88,15 +134,16 @@ def insert(rows: Sequence[models.Model]) -> None:
             cells.append([f"%({name}{number})s" for number in range(len(rows))])
     places = ", ".join([f"({', '.join(row)})" for row in zip(*cells, strict=True)])
     returns_keys = database.features.can_return_rows_from_bulk_insert
-    with database.cursor() as cursor:
-        cursor.execute(
-            f"{_insert(model)} {places}{' RETURNING id' if returns_keys else ''}", values
-        )
+
+    def stored(cursor: CursorWrapper) -> None:
         keys = cursor.fetchall() if returns_keys else []
-    for row, (key,) in zip(rows, keys, strict=returns_keys):
-        row.pk = key
-    for row in rows:
-        row._state.adding, row._state.db = False, database.alias
+        for row, (key,) in zip(rows, keys, strict=returns_keys):
+            row.pk = key
+        for row in rows:
+            row._state.adding, row._state.db = False, database.alias
+
+    returning = " RETURNING id" if returns_keys else ""
+    return Statement(f"{_insert(model)} {places}{returning}", values, stored)
 
 
 @cache

@@ -142,7 +142,7 @@ def server_agrees_with_the_settings(app_configs=None, databases=None, **kwargs) 
 
 
 def _on_a_server() -> bool:
-    return settings.DATABASES["default"]["ENGINE"] == "django.db.backends.mysql"
+    return settings.DATABASES["default"]["ENGINE"] == "smartbank.mysql"
 
 
 def _has_table(name: str) -> bool:

@@ -126,6 +126,7 @@ DATABASE.setdefault("OPTIONS", {})
 if DATABASE["ENGINE"] == "django.db.backends.mysql":
     # For requests wsgi.py sets 15: only a migration or a report may need longer.
     _seconds = env.int("DATABASE_READ_SECONDS", default=4 * 3600)
+    DATABASE["ENGINE"] = "smartbank.mysql"  # Django's, and fewer ways to the server
     DATABASE["OPTIONS"] |= {
         "charset": "utf8mb4",
         "isolation_level": "read committed",

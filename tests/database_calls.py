@@ -6,6 +6,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from accounts import rows
+from smartbank.mysql import BETWEEN
+
 COMMIT = "COMMIT"
 ROLLBACK = "ROLLBACK"
 
@@ -15,9 +18,12 @@ _TABLE = re.compile(r"(SELECT\b.*?\bFROM|INSERT INTO|UPDATE|DELETE FROM) (\w+)",
 def name_of(sql: str) -> str:
     """Return verb and table of a statement, such as "SELECT accounts FOR UPDATE".
 
-    What has no table is named by how it begins: "SET autocommit=0".
+    What has no table is named by how it begins, "ROLLBACK", and a packet by all that is in it.
     """
-    plain = re.sub(r'[`"]', "", sql).strip()
+    return " + ".join(map(_name_of_one, re.sub(r'[`"]', "", sql).strip().split(BETWEEN)))
+
+
+def _name_of_one(plain: str) -> str:
     found = _TABLE.match(plain)
     if not found:
         return plain[:40]
@@ -29,7 +35,8 @@ def name_of(sql: str) -> str:
 def each_call(wrapper, make: Callable[[str, Callable], object]):
     """Have `make(name, call)` make every call of a Django connection, while the block runs.
 
-    Statements, COMMIT, ROLLBACK and what begins and ends a transaction pass through it.
+    Statements, COMMIT and ROLLBACK pass through it, and what switches autocommit. Each statement
+    goes alone, so that there is a place between those that otherwise share a packet.
     """
 
     def statement(execute, sql, params, many, context):
@@ -40,6 +47,7 @@ def each_call(wrapper, make: Callable[[str, Callable], object]):
         return lambda *values: make(name.format(*values), lambda: original(*values))
 
     with wrapper.execute_wrapper(statement), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows, "takes_packets", lambda: False)
         patch.setattr(wrapper, "_commit", gated("_commit", COMMIT))
         patch.setattr(wrapper, "_rollback", gated("_rollback", ROLLBACK))
         patch.setattr(wrapper, "_set_autocommit", gated("_set_autocommit", "autocommit {}"))

@@ -169,7 +169,7 @@ def test_who_serves_cannot_migrate(as_who_serves):
 
 
 def test_a_name_that_is_none_is_refused(settings):
-    settings.DATABASE = {"ENGINE": "django.db.backends.mysql", "NAME": "bank"}
+    settings.DATABASE = {"ENGINE": "smartbank.mysql", "NAME": "bank"}
     for name in ("bank", "bank@", "b'ank@%", "bank@%; DROP", "bänk@%"):
         with pytest.raises(CommandError, match="no USER@HOST"):
             call_command("grants", serving=name)
@@ -182,7 +182,7 @@ def test_sqlite_has_no_users(settings):
 
 
 def test_every_table_of_the_bank_has_its_rights(settings):
-    settings.DATABASE = {"ENGINE": "django.db.backends.mysql", "NAME": "bank"}
+    settings.DATABASE = {"ENGINE": "smartbank.mysql", "NAME": "bank"}
     printed = "\n".join(grants())
     found = re.findall(r"GRANT ([A-Z, ]+) ON `bank`\.`(\w+)` TO 'bank'", printed)
     rights = {table: allowed for allowed, table in found}

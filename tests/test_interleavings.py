@@ -25,8 +25,8 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from accounts import transactions
-from accounts.models import AccountDailyUsage, AccountQuerySet
+from accounts import bank_day, rows, transactions
+from accounts.models import Account, AccountDailyUsage, AccountQuerySet
 from audit.operations import Origin
 from tests.scenes import OPENING, OWNERS, Freeze, Limit, PlainBank, Receipt, Scene, Send, scenes
 from tests.schedules import Run, Stage, all_orders
@@ -242,93 +242,93 @@ def test_not_even_one_of_the_orders_that_are_left_out_matters(play):
 
 def no_lock(patch):
     """Read the accounts and lock nothing."""
-    patch.setattr(
-        AccountQuerySet, "_lock", lambda self, ids, _: list(self.filter(pk__in=ids).order_by("pk"))
-    )
+    lock = AccountQuerySet.lock
+
+    def read(self, ids, _=None):
+        statement = lock(self, ids)
+        return statement._replace(sql=statement.sql.replace("FOR UPDATE", ""))
+
+    patch.setattr(AccountQuerySet, "lock", read)
 
 
 def decided_before_the_lock(patch):
     """Lock, and then go by what was read before."""
-    locked = AccountQuerySet.locked
 
-    def stale(self, ids, _=None):
-        read = self.in_bulk(ids)
-        locked(self, ids)
-        return read
+    def stale(read, ids, orders):
+        accounts = Account.objects.in_bulk(ids)
+        return [accounts, *read(orders, None)[1:]]
 
-    patch.setattr(AccountQuerySet, "locked", stale)
+    reading_under_lock(patch, stale)
 
 
 def only_the_sender_locked(patch):
     """Lock whoever pays, and read whoever is paid."""
-    in_both = AccountQuerySet.locked
-    patch.setattr(
-        AccountQuerySet,
-        "locked",
-        lambda self, ids, _=None: self.in_bulk(ids) | in_both(self, [min(ids)]),
-    )
+    lock = AccountQuerySet.lock
+    patch.setattr(AccountQuerySet, "lock", lambda self, ids, _=None: lock(self, [min(ids)]))
+
+    def half(read, ids, orders):
+        accounts, *rest = read(orders, None)
+        return [Account.objects.in_bulk(ids) | accounts, *rest]
+
+    reading_under_lock(patch, half)
 
 
 def locked_in_an_order_of_ones_own(patch):
     """Lock one row after the other, whichever comes first to one's mind."""
 
-    def locked(self, ids, _=None):
+    def one_by_one(read, ids, orders):
         backwards = threading.current_thread().name == "second"
-        in_turn = sorted(ids, reverse=backwards)
-        return {pk: self.select_for_update().get(pk=pk) for pk in in_turn}
+        for pk in sorted(ids, reverse=backwards):
+            Account.objects.select_for_update().get(pk=pk)
+        return read(orders, None)
 
-    patch.setattr(AccountQuerySet, "locked", locked)
+    reading_under_lock(patch, one_by_one)
 
 
 def inserted_before_the_lock(patch):
     """Insert rows that refer to the accounts, then lock these."""
     days = count(1)
-    locked = AccountQuerySet.locked
 
-    def late(self, ids, _=None):
+    def late(read, ids, orders):
         day = dt.date.fromordinal(next(days))
         AccountDailyUsage.objects.bulk_create(
             AccountDailyUsage(account_id=pk, bank_date=day, used_minor=0) for pk in sorted(ids)
         )
-        return locked(self, ids)
+        return read(orders, None)
 
-    patch.setattr(AccountQuerySet, "locked", late)
+    reading_under_lock(patch, late)
 
 
 def usage_read_before_the_lock(patch):
     """Look up what was sent today, then lock."""
-    early = threading.local()
-    locked = AccountQuerySet.locked
 
-    def late(self, ids, _=None):
-        usage = AccountDailyUsage.objects.filter(account_id__in=ids)
-        early.used = dict(usage.values_list("account_id", "used_minor"))
-        return locked(self, ids)
+    def early(read, ids, orders):
+        [used] = rows.run(operations._used_since(bank_day.of(timezone.now()), orders))
+        accounts, _, *rest = read(orders, None)
+        return [accounts, used, *rest]
 
-    patch.setattr(AccountQuerySet, "locked", late)
-    patch.setattr(operations, "_used_today", lambda orders, now: early.used)
+    reading_under_lock(patch, early)
 
 
 def key_looked_up_before_the_lock(patch):
     """Look for an earlier transfer under the key, then lock."""
-    early = threading.local()
-    locked, under_keys, post = (
-        AccountQuerySet.locked,
-        operations._transfers_under_keys,
-        operations.carry_out,
+
+    def early(read, ids, orders):
+        [known] = rows.run(operations._transfers_under_keys(orders))
+        accounts, used, _, *rest = read(orders, None)
+        return [accounts, used, known, *rest]
+
+    reading_under_lock(patch, early)
+
+
+def reading_under_lock(patch, broken):
+    """Let `broken(read, ids, orders)` stand for what reads under the lock, which is `read`."""
+    read = operations._read_under_lock
+    patch.setattr(
+        operations,
+        "_read_under_lock",
+        lambda orders, _: broken(read, {pk for one in orders for pk in one.accounts}, orders),
     )
-
-    def late(self, ids, _=None):
-        early.known = under_keys(early.orders)
-        return locked(self, ids)
-
-    def begin(orders, _):
-        early.orders = orders
-        return post(orders)
-
-    patch.setattr(AccountQuerySet, "locked", late)
-    patch.setattr(operations, "_transfers_under_keys", lambda orders: early.known)
-    patch.setattr(operations, "carry_out", begin)
 
 
 @pytest.mark.parametrize(

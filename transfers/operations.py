@@ -17,6 +17,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
+from operator import attrgetter
 
 from django.db import connection
 from django.utils import timezone
@@ -38,9 +39,10 @@ def post(orders: Sequence[Order], *, lock_seconds: int | None = None, **patience
 
     Each order gets its own verdict; one refusal does not stop the others. An order whose key was
     used before moves nothing: it gets the first outcome again, or idempotency_key_reused if it
-    orders something else. Raises transactions.Busy if the database comes to no verdict: then
-    either nothing was done, or posting the same orders again tells. `lock_seconds` bounds the wait
-    for the accounts, `patience` how long all is tried again (transactions.run).
+    orders something else.
+    Raises transactions.Busy if the database comes to no verdict: then either nothing was done, or
+    posting the same orders again tells. `lock_seconds` bounds the wait for the accounts,
+    `patience` how long all is tried again (transactions.run).
     """
     if len(orders) > MAX_ORDERS:
         raise ValueError(f"At most {MAX_ORDERS} orders in one transaction.")
@@ -54,11 +56,9 @@ def carry_out(orders: Sequence[Order], lock_seconds: int | None = None) -> list[
     for work that must be one fact with what it moves. The lock comes first: nothing is read before
     it, unless the caller holds the locks already.
     """
-    named = {account for order in orders for account in order.accounts}
-    accounts = Account.objects.locked(named, lock_seconds)
+    accounts, used, known = _read_under_lock(orders, lock_seconds)
     now = timezone.now()  # once, and after waiting for the lock: midnight may have passed
-    book = _Book(accounts, now, _used_today(orders, now))
-    known = _transfers_under_keys(orders)
+    book = _Book(accounts, now, used)
 
     outcomes = []
     for order in orders:
@@ -69,6 +69,18 @@ def carry_out(orders: Sequence[Order], lock_seconds: int | None = None) -> list[
         outcomes.append(outcome)
     book.write()
     return outcomes
+
+
+def _read_under_lock(orders: Sequence[Order], lock_seconds: int | None) -> list:
+    """Lock the accounts and return them, what was sent from them on which day, and the transfers
+    there are under the orders' keys. READ COMMITTED shows behind the lock what
+    whoever held it before us has committed."""
+    named = {account for order in orders for account in order.accounts}
+    return rows.run(
+        Account.objects.lock(named, lock_seconds),
+        _used_since(bank_day.of(timezone.now()), orders),
+        _transfers_under_keys(orders),
+    )
 
 
 def decide(
@@ -140,12 +152,14 @@ class _Book:
     one statement, however many orders there were.
     """
 
-    def __init__(self, accounts: dict[int, Account], now: dt.datetime, used: dict[int, int]):
+    def __init__(
+        self, accounts: dict[int, Account], now: dt.datetime, used: dict[tuple[int, dt.date], int]
+    ):
         self.accounts = accounts
         self.now = now
         self.today = bank_day.of(now)
-        self.used = Counter(used)
-        self.has_usage = set(used)
+        self.used = Counter({key: sent for (key, day), sent in used.items() if day == self.today})
+        self.has_usage = set(self.used)
         self.spent: Counter[int] = Counter()
         self.moved: Counter[int] = Counter()
         self.transfers: list[Transfer] = []
@@ -225,20 +239,24 @@ class _Book:
     def write(self) -> None:
         """Write what was settled. Balances change by a difference, never to an absolute value."""
         rows.insert(self.transfers)
-        self._write_accounts()
         _know_their_keys(self.transfers)
         for entry in self.entries:
             entry.transfer_id = entry.transfer.pk
-        rows.insert(self.entries)
-        self._write_usage()
-        rows.insert(self.audit)
+        touched = rows.run(
+            *self._accounts(),
+            *([rows.insertion(self.entries)] if self.entries else []),
+            *self._usage(),
+            *([rows.insertion(self.audit)] if self.audit else []),
+        )
+        if self.concerned and touched[0] != len(self.concerned):  # no assert: -O must not drop it
+            raise RuntimeError("A locked account was not updated.")
         outbox.write(self.news, self.now)
         notices.write(self.entries, self.now)
 
-    def _write_accounts(self) -> None:
-        """[3] Write the balances, and where the accounts' chains of audit rows end now."""
+    def _accounts(self) -> list[rows.Statement]:
+        """[3] The balances, and where the accounts' chains of audit rows end now."""
         if not self.concerned:
-            return
+            return []
         ends = {key: self.accounts[key].chain_end for key in self.concerned}
         changes = [
             (f"{name} = {{}}", {key: end[name] for key, end in ends.items()})
@@ -251,56 +269,50 @@ class _Book:
                 ("balance_minor = balance_minor + {}", {**still, **self.moved}),
                 ("entry_sequence = entry_sequence + {}", {**still, **entries}),
             ]
-        touched = _update("accounts", "PRIMARY", "id", changes)
-        if touched != len(ends):  # not an assert: python -O must not drop it
-            raise RuntimeError("A locked account was not updated.")
+        return [_update("accounts", "PRIMARY", "id", changes)]
 
-    def _write_usage(self) -> None:
-        """[3] Count what was sent against today's limits. Only the holder of an account's lock
-        writes its usage, so a row that was missing under the lock is still missing."""
+    def _usage(self) -> list[rows.Statement]:
+        """[3] What was sent, against today's limits. Only the holder of an account's lock writes
+        its usage, so a row that was missing under the lock is still missing."""
         there = {key: spent for key, spent in self.spent.items() if key in self.has_usage}
+        missing = [
+            AccountDailyUsage(account_id=key, bank_date=self.today, used_minor=spent)
+            for key, spent in self.spent.items()
+            if key not in self.has_usage
+        ]
+        statements = [rows.insertion(missing)] if missing else []
         if there:
             changes = [("used_minor = used_minor + {}", there)]
             index = "one_usage_per_account_and_day"
-            _update("account_daily_usage", index, "account_id", changes, self.today)
-        rows.insert(
-            [
-                AccountDailyUsage(account_id=key, bank_date=self.today, used_minor=spent)
-                for key, spent in self.spent.items()
-                if key not in self.has_usage
-            ]
-        )
+            statements.append(
+                _update("account_daily_usage", index, "account_id", changes, self.today)
+            )
+        return statements
 
 
-def _used_today(orders: Sequence[Order], now: dt.datetime) -> dict[int, int]:
-    """Return what customers have sent today from each account to be debited."""
+def _used_since(day: dt.date, orders: Sequence[Order]) -> rows.Statement:
+    """Ask what customers have sent from each account to be debited, on this bank day and later."""
     senders = sorted({order.from_account_id for order in orders} - {None})
-    if not senders:
-        return {}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT account_id, used_minor FROM account_daily_usage "
-            f"{rows.forced('one_usage_per_account_and_day')} "
-            f"WHERE account_id IN {rows.places(1, len(senders))} AND bank_date = %s",
-            [*senders, bank_day.of(now)],
-        )
-        return dict(cursor.fetchall())
+    return rows.Statement(
+        "SELECT account_id, bank_date, used_minor FROM account_daily_usage "
+        f"{rows.forced('one_usage_per_account_and_day')} "
+        f"WHERE account_id IN {rows.places(1, len(senders) or 1)} AND bank_date >= %s",
+        [*(senders or [None]), day],
+        lambda cursor: {(key, day): used for key, day, used in cursor.fetchall()},
+    )
 
 
-def _transfers_under_keys(orders: Sequence[Order]) -> dict[tuple[int, str], Transfer]:
-    """Return the transfers already stored under the orders' keys.
-
-    READ COMMITTED shows here what whoever held the lock before us has committed.
-    """
+def _transfers_under_keys(orders: Sequence[Order]) -> rows.Statement:
+    """Ask for the transfers already stored under the orders' keys: by caller and key."""
     wanted = {(order.caller_id, order.key_hash) for order in orders}
-    found = rows.query(
-        Transfer,
+    read = rows.reading(Transfer)
+    return rows.Statement(
         f"SELECT {rows.columns(Transfer)} FROM transfers "
         f"{rows.forced('one_transfer_per_caller_and_key')} "
         f"WHERE {' OR '.join(['caller_id = %s AND key_hash = %s'] * len(wanted))}",
         [value for pair in wanted for value in pair],
+        lambda cursor: {(one.caller_id, one.key_hash): one for one in read(cursor)},
     )
-    return {(transfer.caller_id, transfer.key_hash): transfer for transfer in found}
 
 
 def _update(
@@ -309,8 +321,8 @@ def _update(
     key: str,
     changes: list[tuple[str, dict[int, object]]],
     day: dt.date | None = None,
-) -> int:
-    """Change rows found by their keys, all with one statement; return how many there were.
+) -> rows.Statement:
+    """Change rows found by their keys, all with one statement; its answer is how many there were.
 
     A change is SQL with {} for "the value that belongs to this row's key", and those values.
     """
@@ -319,12 +331,11 @@ def _update(
     assignments = ", ".join([assignment.format(choice) for assignment, _ in changes])
     values = [by_key[row_key] for _, by_key in changes for row_key in keys]
     condition = f"{key} IN {rows.places(1, len(keys))}" + (" AND bank_date = %s" if day else "")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE {table} {rows.forced(index)} SET {assignments} WHERE {condition}",
-            [*values, *keys, *([day] if day else [])],
-        )
-        return cursor.rowcount
+    return rows.Statement(
+        f"UPDATE {table} {rows.forced(index)} SET {assignments} WHERE {condition}",
+        [*values, *keys, *([day] if day else [])],
+        attrgetter("rowcount"),
+    )
 
 
 def _choice(key: str, keys: list[int]) -> str:

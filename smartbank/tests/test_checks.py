@@ -111,7 +111,7 @@ def test_atomic_requests_are_refused(settings):
 )
 def test_isolation_and_sql_mode_are_checked_in_the_settings(monkeypatch, settings, options, wrong):
     server = {
-        "ENGINE": "django.db.backends.mysql",
+        "ENGINE": "smartbank.mysql",
         "OPTIONS": {
             "isolation_level": "read committed",
             "init_command": "SET sql_mode='STRICT_ALL_TABLES'",

@@ -11,20 +11,23 @@ from collections import Counter
 from dataclasses import replace
 
 from django.db import OperationalError, connection, connections
-from django.utils import timezone
 
 from smartbank.wsgi import application  # noqa: F401  (gunicorn asks for it)
 
 from accounts import money, transactions  # isort: skip  (the line above makes Django ready)
 from accounts.models import Account, AccountQuerySet  # isort: skip
+from accounts.rows import Statement, run  # isort: skip
 from audit.models import AuditLog  # isort: skip
+from smartbank.mysql.base import CursorWrapper as DatabaseCursor  # isort: skip
 from transfers import operations  # isort: skip
 from transfers.models import LedgerEntry, Transfer  # isort: skip
+
+_lock = AccountQuerySet.lock
 
 
 def no_lock():
     """Accounts are read without FOR UPDATE."""
-    AccountQuerySet._lock = _read
+    AccountQuerySet.lock = _read
 
 
 def unsorted_locks():
@@ -32,9 +35,9 @@ def unsorted_locks():
 
     def lock(self, ids, seconds):
         shuffled = sorted(ids, key=lambda _: secrets.randbelow(100))
-        return [self.select_for_update().get(pk=key) for key in shuffled]
+        return _known({key: self.select_for_update().get(pk=key) for key in shuffled})
 
-    AccountQuerySet._lock = lock
+    AccountQuerySet.lock = lock
 
 
 def insert_before_lock():
@@ -55,15 +58,20 @@ def insert_before_lock():
 
 def absolute_balance_write():
     """Balances are read before the lock, and written back as a value and not as a difference."""
-    lock = AccountQuerySet._lock
+    lock = AccountQuerySet.lock
     write = operations._Book.write
 
     def read_then_lock(self, ids, seconds):
-        before = {account.pk: account.balance_minor for account in _read(self, ids)}
-        accounts = lock(self, ids, seconds)
-        for account in accounts:
-            account.balance_minor = before[account.pk]
-        return accounts
+        before = {key: account.balance_minor for key, account in self.in_bulk(ids).items()}
+        statement = lock(self, ids, seconds)
+
+        def answer(cursor):
+            accounts = statement.answer(cursor)
+            for key, account in accounts.items():
+                account.balance_minor = before[key]
+            return accounts
+
+        return statement._replace(answer=answer)
 
     def write_values(self):
         write(self)
@@ -71,7 +79,7 @@ def absolute_balance_write():
             value = self.accounts[key].balance_minor
             Account.objects.filter(pk=key).update(balance_minor=value)
 
-    AccountQuerySet._lock = read_then_lock
+    AccountQuerySet.lock = read_then_lock
     operations._Book.write = write_values
 
 
@@ -100,7 +108,8 @@ def key_outside_the_transaction():
 
 def swallowed_deadlock():
     """Nothing is locked first, and a deadlock at the update of a balance is passed over."""
-    AccountQuerySet._lock = _read
+    AccountQuerySet.lock = _read
+    _go_on_after_errors()
 
     def write(self):
         Transfer.objects.bulk_create(self.transfers)
@@ -116,7 +125,7 @@ def swallowed_deadlock():
             except OperationalError:
                 pass
         LedgerEntry.objects.bulk_create(self.entries)
-        self._write_usage()
+        run(*self._usage())
         for row in self.audit:  # in no chain: else the first lost update would stop an account
             row.sequence = None
         AuditLog.objects.bulk_create(self.audit)
@@ -125,7 +134,10 @@ def swallowed_deadlock():
 
 
 def statement_retry():
-    """After a lost connection the statement is run again on a new one, and not the transaction."""
+    """After a lost connection the statement is run again on a new one, and not the transaction.
+    Entries need no transfer: else the first packet that is run again would end it."""
+    _drop_the_foreign_key()
+    _go_on_after_errors()
     wrapper = type(connections["default"])
     create_cursor = wrapper.create_cursor
 
@@ -167,9 +179,7 @@ def statement_retry():
 
 def usage_outside_the_lock():
     """What was sent today is read before the lock is there."""
-    _look_before_the_lock(
-        "_used_today", lambda orders, used_today: used_today(orders, timezone.now())
-    )
+    _look_before_the_lock("_used_since")
 
 
 def audit_after_commit():
@@ -210,7 +220,7 @@ def float_amount():
 def missing_unique_key():
     """Keys are looked up before the lock, and no unique key stands behind that."""
     _drop_the_unique_key()
-    _look_before_the_lock("_transfers_under_keys", lambda orders, known: known(orders))
+    _look_before_the_lock("_transfers_under_keys")
 
 
 def double_apply_on_lost_commit():
@@ -234,20 +244,29 @@ def double_apply_on_lost_commit():
 
 
 def _read(self, ids, seconds=None):
-    return list(self.filter(pk__in=ids).order_by("pk")) if ids else []
+    statement = _lock(self, ids)
+    return statement._replace(sql=statement.sql.replace("FOR UPDATE", ""))
 
 
-def _look_before_the_lock(name, look):
+def _go_on_after_errors():
+    """Take away the backend's guard: after such an error it would have everything rolled back."""
+    DatabaseCursor._watched = lambda self, call, *values: call(*values)
+
+
+def _known(answer) -> Statement:
+    """Return a statement whose answer is known before it is asked."""
+    return Statement("SELECT 1", [], lambda cursor: cursor.fetchall() and answer)
+
+
+def _look_before_the_lock(name):
     """Let the look-up called `name` return what was there before the transaction's lock."""
-    post, original = operations.carry_out, getattr(operations, name)
-    seen = {}
+    look = getattr(operations, name)
 
-    def look_first(orders, seconds):
-        seen[id(orders)] = look(orders, original)
-        return post(orders, seconds)
+    def look_first(*values):
+        [answer] = run(look(*values))
+        return _known(answer)
 
-    operations.carry_out = look_first
-    setattr(operations, name, lambda orders, *rest: seen.pop(id(orders)))
+    setattr(operations, name, look_first)
 
 
 def _patch_run(run):
@@ -267,6 +286,17 @@ def _drop_the_unique_key():
             cursor.execute(
                 f"ALTER TABLE transfers DROP INDEX {name}, ADD INDEX {name} (caller_id, key_hash)"
             )
+    connection.close()
+
+
+def _drop_the_foreign_key():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT constraint_name FROM information_schema.key_column_usage WHERE table_schema = "
+            "DATABASE() AND table_name = 'ledger_entries' AND referenced_table_name = 'transfers'"
+        )
+        for (name,) in cursor.fetchall():
+            cursor.execute(f"ALTER TABLE ledger_entries DROP FOREIGN KEY IF EXISTS {name}")
     connection.close()
 
 

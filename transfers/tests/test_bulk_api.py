@@ -240,17 +240,17 @@ def test_when_the_database_gives_up_what_was_paid_stays_and_a_repetition_complet
 ):
     monkeypatch.setattr(bulk, "CHUNK", 2)
     monkeypatch.setattr(transactions, "MAX_ATTEMPTS", 1)
-    locked, calls = AccountQuerySet.locked, []
+    lock, calls = AccountQuerySet.lock, []
 
     def failing(self, ids, seconds=None):
         calls.append(ids)
         if len(calls) == 2:
             raise OperationalError(1205, "Lock wait timeout exceeded")
-        return locked(self, ids, seconds)
+        return lock(self, ids, seconds)
 
     transfers = [item("1.00", f"key {number}") for number in range(6)]
     with monkeypatch.context() as patch:
-        patch.setattr(AccountQuerySet, "locked", failing)
+        patch.setattr(AccountQuerySet, "lock", failing)
         assert codes(send(transfers)) == [201, 201, *[(503, "busy")] * 4]
     assert reena.balance() == 499_800
     assert codes(send(transfers)) == [201] * 6

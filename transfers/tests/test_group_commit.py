@@ -92,17 +92,20 @@ def said(outcome) -> str:
 
 def deadlock_with(monkeypatch, account: Account, times: int) -> None:
     """Let so many attempts to lock this account, with others or alone, end in a deadlock."""
-    lock = AccountQuerySet._lock
+    lock = AccountQuerySet.lock
     left = [times]
 
-    def failing(self, ids, seconds):
-        locked = lock(self, ids, seconds)
-        if account.pk in ids and left[0]:
-            left[0] -= 1
-            raise OperationalError(1213, "Deadlock found when trying to get lock")
-        return locked
+    def failing(self, ids, seconds=None):
+        def answer(cursor):
+            if account.pk in ids and left[0]:
+                left[0] -= 1
+                raise OperationalError(1213, "Deadlock found when trying to get lock")
+            return statement.answer(cursor)
 
-    monkeypatch.setattr(AccountQuerySet, "_lock", failing)
+        statement = lock(self, ids, seconds)
+        return statement._replace(answer=answer)
+
+    monkeypatch.setattr(AccountQuerySet, "lock", failing)
 
 
 def test_a_payment_that_comes_alone_waits_for_nobody(queue, reena, rahul):

@@ -7,41 +7,51 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Account
+from smartbank.mysql import BETWEEN
 
 
-def statements(queries) -> list[str]:
-    """Return the queries as verb and table, with their locking clauses."""
-    shapes = []
-    for query in queries:
-        sql = re.sub(r'[`"]', "", query["sql"])
-        verb, table = re.match(
-            r"(SELECT|INSERT|UPDATE|\w+)(?:.*?\b(?:FROM|INTO) )?(\w*)", sql
-        ).groups()
-        if verb == "UPDATE":
-            table = sql.split()[1]
-        order = " ORDER BY id" if "ORDER BY id" in sql else ""
-        lock = " FOR UPDATE" if "FOR UPDATE" in sql else ""
-        shapes.append(f"{verb} {table}{order}{lock}".strip())
-    return shapes
+def shape(sql: str) -> str:
+    """Return a statement as verb and table, with its locking clause."""
+    sql = re.sub(r'[`"]', "", sql)
+    verb, table = re.match(r"(SELECT|INSERT|UPDATE|\w+)(?:.*?\b(?:FROM|INTO) )?(\w*)", sql).groups()
+    if verb in ("UPDATE", "START"):
+        table = sql.split()[1]
+    order = " ORDER BY id" if "ORDER BY id" in sql else ""
+    lock = " FOR UPDATE" if "FOR UPDATE" in sql else ""
+    return f"{verb} {table}{order}{lock}".strip()
 
 
-def keys_read_back() -> list[str]:
+def statements(captured) -> list[str]:
+    """Return all that was captured, packets taken apart."""
+    return [one for query in captured for one in query["sql"].split(BETWEEN)]
+
+
+def keys_read_back() -> list[list[str]]:
     """The statement more that MySQL needs: it has no INSERT … RETURNING."""
     returns_keys = connection.features.can_return_rows_from_bulk_insert
-    return [] if returns_keys else ["SELECT transfers"]
+    return [] if returns_keys else [["SELECT transfers"]]
 
 
 @pytest.fixture
 def sent(reena, rahul):
-    """Return a function that sends an amount and lists the statements of its transaction."""
+    """Return a function that sends an amount and lists the packets of its transaction, each as its
+    statements."""
 
-    def send(amount: str) -> list[str]:
+    def send(amount: str) -> list[list[str]]:
         with CaptureQueriesContext(connection) as captured:
             reena.send(rahul, amount, key=f"key {amount}")
-        shapes = statements(captured.captured_queries)
-        return shapes[shapes.index("BEGIN") + 1 : shapes.index("COMMIT")]
+        packets = [[*map(shape, one["sql"].split(BETWEEN))] for one in captured.captured_queries]
+        return packets[packets.index(["BEGIN"]) + 1 : packets.index(["COMMIT"])]
 
     return send
+
+
+READ_UNDER_LOCK = [
+    "START TRANSACTION",
+    "SELECT accounts ORDER BY id FOR UPDATE",
+    "SELECT account_daily_usage",
+    "SELECT transfers",
+]
 
 
 @pytest.mark.row_locks
@@ -49,15 +59,15 @@ def sent(reena, rahul):
 def test_a_payment_locks_its_accounts_first_and_in_key_order_then_writes_each_table_once(sent):
     sent("1.00")  # the day's first transfer inserts the usage row, later ones update it
     assert sent("2.00") == [
-        "SELECT accounts ORDER BY id FOR UPDATE",
-        "SELECT account_daily_usage",
-        "SELECT transfers",
-        "INSERT transfers",
-        "UPDATE accounts",
+        READ_UNDER_LOCK,
+        ["INSERT transfers"],
         *keys_read_back(),
-        "INSERT ledger_entries",
-        "UPDATE account_daily_usage",
-        "INSERT audit_logs",
+        [
+            "UPDATE accounts",
+            "INSERT ledger_entries",
+            "UPDATE account_daily_usage",
+            "INSERT audit_logs",
+        ],
     ]
 
 
@@ -65,30 +75,24 @@ def test_a_payment_locks_its_accounts_first_and_in_key_order_then_writes_each_ta
 @pytest.mark.django_db(transaction=True)
 def test_a_refusal_is_written_in_the_same_transaction_and_moves_nothing(sent):
     assert sent("5000.01") == [
-        "SELECT accounts ORDER BY id FOR UPDATE",
-        "SELECT account_daily_usage",
-        "SELECT transfers",
-        "INSERT transfers",
-        "UPDATE accounts",  # where the chain of audit rows ends now
+        READ_UNDER_LOCK,
+        ["INSERT transfers"],
         *keys_read_back(),
-        "INSERT audit_logs",
+        ["UPDATE accounts", "INSERT audit_logs"],  # where the chain of audit rows ends now
     ]
 
 
 def test_balances_are_changed_by_a_difference_and_never_set(reena, rahul):
     with CaptureQueriesContext(connection) as captured:
         reena.send(rahul, "1.00")
-    update = next(
-        query["sql"] for query in captured.captured_queries if "UPDATE" in query["sql"][:6]
-    )
-    plain = re.sub(r'[`"]', "", update)
+    plain = re.sub(r'[`"]', "", next(one for one in statements(captured) if one[:6] == "UPDATE"))
     assert " balance_minor = balance_minor + CASE" in plain
 
 
 def test_a_refusal_touches_no_balance(reena, rahul):
     with CaptureQueriesContext(connection) as captured:
         reena.send(rahul, "5000.01")
-    [update] = [query["sql"] for query in captured if query["sql"].startswith("UPDATE")]
+    [update] = [one for one in statements(captured) if one.startswith("UPDATE")]
     columns = re.findall(r"(\w+)\W? = ", update.partition("WHERE")[0])
     assert set(columns) - {"id"} == {"audit_sequence", "audit_head"}
 

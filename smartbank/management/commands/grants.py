@@ -47,7 +47,7 @@ class Command(BaseCommand):
     def handle(self, *args, serving, migrating, **options):
         """Print the statements. Raises CommandError for a name that is none, and on SQLite."""
         database = settings.DATABASE
-        if database["ENGINE"] != "django.db.backends.mysql":
+        if database["ENGINE"] != "smartbank.mysql":
             raise CommandError("SQLite has no users. Set DATABASE_URL to the bank's database.")
         serving, migrating = _quoted(serving), _quoted(migrating)
         name = str(database["NAME"]).replace("`", "``")
