@@ -1,5 +1,6 @@
 """The entry point for a WSGI server: `manage.py serve`."""
 
+import gc
 import os
 from io import BytesIO
 
@@ -13,6 +14,7 @@ os.environ.setdefault("DATABASE_READ_SECONDS", "15")
 CODING = "HTTP_TRANSFER_ENCODING"
 
 _django = get_wsgi_application()
+gc.freeze()  # what is loaded stays: the garbage collector need not look at it again and again
 
 
 def application(environ, start_response):

@@ -23,7 +23,7 @@ from transfers.payments import Payment
 MOST = 5_000
 MOST_AT_ONCE = 500  # all of them or none
 MOST_ACCOUNTS = 999  # that one lock may name
-CHUNK = 100
+CHUNK = 50
 
 # What became of one payment: its outcome, or why there is none.
 Result = Outcome | money.InvalidAmount | transactions.Busy
