@@ -18,7 +18,7 @@ from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
-from accounts import directory, operations, tokens
+from accounts import callers, directory, operations, tokens
 from accounts.models import Account, AccountDailyUsage, Customer
 from audit import append_only
 from audit.models import Action, AuditLog
@@ -51,6 +51,7 @@ def pytest_configure(config):
 def every_test_has_a_bank_of_its_own():
     """Forget the accounts of the last test's bank: this one's may have the same numbers."""
     directory._known.clear()
+    callers._known.clear()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,11 +6,12 @@ lock and makes sure that it bears the name by which it was found.
 """
 
 from collections.abc import Iterable
+from functools import partial
 from typing import NamedTuple
 
 from django.db import connection
 
-from accounts import public_ids, rows
+from accounts import public_ids, rows, transactions
 
 MOST = 50_000  # names that a process remembers at once
 
@@ -34,7 +35,8 @@ def look_up(names: Iterable[str]) -> dict[str, Listing]:
     names = set(names)
     found = {name: one for name in names if (one := _known.get(name))}
     if missing := names - found.keys():
-        read = {name: one for one in _read(missing) for name in (one.public_id, one.number)}
+        listings = transactions.instead_of_a_ping(partial(_read, missing))
+        read = {name: one for one in listings for name in (one.public_id, one.number)}
         found |= {name: read[name] for name in missing if name in read}
         _remember(read)
     return found

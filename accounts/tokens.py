@@ -9,7 +9,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 from rest_framework import authentication, exceptions, permissions
 
-from accounts import rows, sign_in, transactions
+from accounts import callers, rows, sign_in, transactions
 from accounts.models import ApiToken, Customer
 from accounts.transactions import not_waiting
 from audit.instances import relate
@@ -163,10 +163,15 @@ class BearerAuthentication(authentication.BaseAuthentication):
         if not header:
             return None
         scheme, _, secret = header.decode("latin-1").partition(" ")
-        token = _presented(secret) if scheme.lower() == "bearer" else None
+        token_hash = ApiToken.digest(secret) if scheme.lower() == "bearer" else ""
+        recalled = callers.recall(token_hash) if _is_looked_at_again(request) else None
+        token = recalled or _presented(token_hash)
         if token is None or not token.works_from(request.client_ip):
             raise exceptions.AuthenticationFailed("The token is wrong, expired or revoked.")
-        _note_use(token)
+        if not recalled:
+            _note_use(token)
+            callers.remember(token)
+        request.is_unconfirmed = recalled is not None
         return token.user, token
 
     def authenticate_header(self, request):
@@ -174,19 +179,43 @@ class BearerAuthentication(authentication.BaseAuthentication):
         return "Bearer"
 
 
-def _presented(secret: str) -> ApiToken | None:
-    """Return the token if it counts, with its user and customer.
+def _is_looked_at_again(request) -> bool:
+    """Return whether the token is looked at in the transaction of what is asked for, too."""
+    view = request.parser_context.get("view")
+    return getattr(view, "action", None) in getattr(view, "looks_at_token", ())
 
-    One look-up for every call, and never a memory of the last one: a token that is revoked, or
-    whose user is deactivated, opens nothing from that moment on. Nor does one whose user became
-    staff, unless it was made behind their second factor.
+
+def confirm(request) -> None:
+    """Look the caller's token up now if it was only remembered. Raises AuthenticationFailed."""
+    if getattr(request, "is_unconfirmed", False):
+        look_up_again(request)
+
+
+def look_up_again(request) -> None:
+    """Let `request.user` and `auth` be what the token stands for now. Raises AuthenticationFailed
+    if it opens nothing any more."""
+    callers.forget(request.auth.token_hash)
+    request.user, request.auth = BearerAuthentication().authenticate(request)
+
+
+def confirmed(request) -> None:
+    """Note that a transaction has looked at the caller's token."""
+    request.is_unconfirmed = False
+
+
+def _presented(token_hash: str) -> ApiToken | None:
+    """Return the token if it counts, with its user and customer, as of now.
+
+    One look-up, and never a memory of the last one: a token that is revoked, or whose user is
+    deactivated, opens nothing from that moment on. Nor does one whose user became staff, unless it
+    was made behind their second factor.
     """
     look_up = partial(
         rows.joined,
         {"token": ApiToken, "person": get_user_model(), "customer": Customer},
         "FROM api_tokens token JOIN auth_user person ON person.id = token.user_id "
         "LEFT JOIN customers customer ON customer.user_id = person.id WHERE token.token_hash = %s",
-        [ApiToken.digest(secret)],
+        [token_hash],
     )
     for token, user, customer in transactions.instead_of_a_ping(look_up):
         relate(token, user=user)

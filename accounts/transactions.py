@@ -74,6 +74,7 @@ def run(
     """
     attempts = attempts or MAX_ATTEMPTS
     until = until or patience_ends()
+    connections[DEFAULT_DB_ALIAS].health_check_done = True  # no ping: the first statement tells
     for attempt in range(1, attempts + 1):
         try:
             with transaction.atomic(durable=True):
@@ -159,6 +160,9 @@ def _number(error: Exception) -> object:
 
 def _pause(attempt: int, error: Exception) -> float:
     """Return seconds to wait: random up to a doubling bound, so that two losers part ways. The
-    longest pause is what a database that is back may still be kept waiting for."""
+    longest pause is what a database that is back may still be kept waiting for. None if a
+    connection was lost that may have been so since the last request."""
+    if attempt == 1 and is_lost_connection(error):
+        return 0
     first, longest = (0.1, 0.5) if is_lost_connection(error) else (0.005, 0.25)
     return random.uniform(0, min(longest, first * 2**attempt))

@@ -1,10 +1,11 @@
 """The API of transfers: order one, read it, list them, confirm what arrived."""
 
+from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 from rest_framework import exceptions, viewsets
 from rest_framework.response import Response
 
-from accounts import bank_day, money, throttles
+from accounts import bank_day, money, throttles, tokens, transactions
 from accounts.api import unless_known, visible_account
 from accounts.models import Account, Customer, Scope
 from accounts.pagination import KeysetPagination
@@ -80,6 +81,7 @@ class TransferViewSet(viewsets.GenericViewSet):
         "receipt": Scope.TRANSFERS_WRITE,
         "proof": Scope.TRANSFERS_READ,
     }
+    looks_at_token = ("create",)  # the transaction does, so a remembered one may come in
     pagination_class = KeysetPagination
 
     def quote(self, request):
@@ -105,11 +107,27 @@ class TransferViewSet(viewsets.GenericViewSet):
         with also_wrong({"Idempotency-Key": KEY_FORM} if is_wrong else {}):
             members = read_body(request, PaymentSerializer)
         payment = PaymentSerializer.payment(members, key)
+        asked_by = {"token_id": request.auth and request.auth.pk, "origin": Origin.of(request)}
         try:
-            outcome = payments.pay(request.user, payment, origin=Origin.of(request))
+            outcome = payments.pay(request.user, payment, **asked_by)
         except money.InvalidAmount as error:
             raise exceptions.ValidationError({"amount": str(error)}) from None
+        except payments.NotAdmitted:
+            tokens.look_up_again(request)
+            only_customers(request)
+            raise transactions.Busy from None  # the token counts again: so ask again
+        tokens.confirmed(request)
         return answer(outcome, request.user)
+
+    def handle_exception(self, exc):
+        """Answer an exception. Whoever was only remembered is looked up before a refusal that no
+        transaction came to: it is not told to a token that opens nothing any more."""
+        try:
+            if isinstance(exc, exceptions.APIException):
+                tokens.confirm(self.request)
+        except (exceptions.AuthenticationFailed, DatabaseError, InterfaceError) as error:
+            exc = error
+        return super().handle_exception(exc)
 
     def retrieve(self, request, id):
         """Return one transfer, to its sender, its receiver and staff."""

@@ -22,14 +22,14 @@ from operator import attrgetter
 from django.db import connection
 from django.utils import timezone
 
-from accounts import bank_day, money, rows, transactions
+from accounts import bank_day, callers, money, rows, transactions
 from accounts.models import Account, AccountDailyUsage
 from audit import instances
 from audit.models import Action, AuditLog
 from audit.operations import row
 from transfers import notices, outbox
 from transfers.models import LedgerEntry, Transfer
-from transfers.orders import Order, Outcome, Refusal, refusal_of
+from transfers.orders import NOT_ADMITTED, Order, Outcome, Refusal, refusal_of
 
 MAX_ORDERS = 400  # two accounts each stay well below the 1,000 ids that one lock may name
 
@@ -39,7 +39,7 @@ def post(orders: Sequence[Order], *, lock_seconds: int | None = None, **patience
 
     Each order gets its own verdict; one refusal does not stop the others. An order whose key was
     used before moves nothing: it gets the first outcome again, or idempotency_key_reused if it
-    orders something else.
+    orders something else. One whose API token does not count any more is NOT_ADMITTED.
     Raises transactions.Busy if the database comes to no verdict: then either nothing was done, or
     posting the same orders again tells. `lock_seconds` bounds the wait for the accounts,
     `patience` how long all is tried again (transactions.run).
@@ -56,12 +56,15 @@ def carry_out(orders: Sequence[Order], lock_seconds: int | None = None) -> list[
     for work that must be one fact with what it moves. The lock comes first: nothing is read before
     it, unless the caller holds the locks already.
     """
-    accounts, used, known = _read_under_lock(orders, lock_seconds)
+    accounts, used, known, admitted = _read_under_lock(orders, lock_seconds)
     now = timezone.now()  # once, and after waiting for the lock: midnight may have passed
     book = _Book(accounts, now, used)
 
     outcomes = []
     for order in orders:
+        if not order.is_admitted(admitted):
+            outcomes.append(NOT_ADMITTED)
+            continue
         earlier = known.get((order.caller_id, order.key_hash))
         outcome = _replay(order, earlier, accounts) if earlier else book.settle(order)
         if outcome.transfer:
@@ -72,14 +75,15 @@ def carry_out(orders: Sequence[Order], lock_seconds: int | None = None) -> list[
 
 
 def _read_under_lock(orders: Sequence[Order], lock_seconds: int | None) -> list:
-    """Lock the accounts and return them, what was sent from them on which day, and the transfers
-    there are under the orders' keys. READ COMMITTED shows behind the lock what
+    """Lock the accounts and return them, what was sent from them on which day, the transfers there
+    are under the orders' keys, and whose tokens count. READ COMMITTED shows behind the lock what
     whoever held it before us has committed."""
     named = {account for order in orders for account in order.accounts}
     return rows.run(
         Account.objects.lock(named, lock_seconds),
         _used_since(bank_day.of(timezone.now()), orders),
         _transfers_under_keys(orders),
+        callers.admitted({order.token_id for order in orders} - {None}),
     )
 
 

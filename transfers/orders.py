@@ -22,6 +22,7 @@ class Order:
     kind: Transfer.Kind
     caller_id: int
     customer_id: int | None  # whose account must be debited; None for the bank's own orders
+    token_id: int | None = None  # the API token that it came with: under the lock it must count
     from_account_id: int | None
     to_account_id: int | None
     # The id or number by which each was found: an account that bears another is not meant.
@@ -40,6 +41,11 @@ class Order:
     def accounts(self) -> set[int]:
         """The accounts that take part, as far as there are such."""
         return {self.from_account_id, self.to_account_id} - {None}
+
+    def is_admitted(self, admitted: set[tuple[int, int, int]]) -> bool:
+        """Return whether it came with no token, or with one of these (accounts.callers)."""
+        caller = self.token_id, self.caller_id, self.customer_id
+        return self.token_id is None or caller in admitted
 
     @property
     def key_hash(self) -> str:
@@ -102,6 +108,10 @@ class Outcome:
     transfer: Transfer | None
     refusal: Refusal | None = None
     replayed: bool = False
+
+
+# The order's token does not count any more: nothing was looked up for it, and nothing is kept.
+NOT_ADMITTED = Outcome(None, Refusal("unauthenticated"))
 
 
 def refusal_of(transfer: Transfer) -> Refusal | None:

@@ -16,7 +16,7 @@ from accounts.models import Customer
 from audit.operations import Origin
 from transfers import group_commit
 from transfers.models import Transfer
-from transfers.orders import Order, Outcome
+from transfers.orders import NOT_ADMITTED, Order, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +41,22 @@ class Payment:
         return self.to_account_id or self.to_account_number
 
 
-def pay(user, payment: Payment, *, origin: Origin) -> Outcome:
+class NotAdmitted(Exception):
+    """The caller's token does not let them pay any more. Nothing happened."""
+
+
+def pay(user, payment: Payment, *, token_id: int | None = None, origin: Origin) -> Outcome:
     """Carry out a payment for the customer who signs in as `user`, and return its outcome.
 
     Raises money.InvalidAmount if the amount is none of the currency's, before anything happened,
+    NotAdmitted if the payment came with a token that does not count when the accounts are locked,
     and transactions.Busy as `operations.post` does.
     """
-    wish = order(user, payment, origin=origin)
-    return noted(wish, group_commit.post(wish))
+    wish = order(user, payment, token_id=token_id, origin=origin)
+    outcome = group_commit.post(wish)
+    if outcome is NOT_ADMITTED:
+        raise NotAdmitted
+    return noted(wish, outcome)
 
 
 def noted(order: Order, outcome: Outcome) -> Outcome:
@@ -59,12 +67,13 @@ def noted(order: Order, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def order(user, payment: Payment, *, origin: Origin) -> Order:
+def order(user, payment: Payment, *, token_id: int | None = None, origin: Origin) -> Order:
     """Return the order that the payment is, with its accounts looked up.
 
     Raises money.InvalidAmount.
     """
-    return order_between(accounts_of(user, [payment]), user, payment, origin=origin)
+    accounts = accounts_of(user, [payment])
+    return order_between(accounts, user, payment, token_id=token_id, origin=origin)
 
 
 def accounts_of(user, payments: Sequence[Payment]) -> dict[str, Listing]:
@@ -78,7 +87,14 @@ def accounts_of(user, payments: Sequence[Payment]) -> dict[str, Listing]:
     return directory.look_up(senders | {one.to_account for one in payments})
 
 
-def order_between(accounts: dict[str, Listing], user, payment: Payment, *, origin: Origin) -> Order:
+def order_between(
+    accounts: dict[str, Listing],
+    user,
+    payment: Payment,
+    *,
+    token_id: int | None = None,
+    origin: Origin,
+) -> Order:
     """Return the order that the payment is, its accounts being among `accounts`.
 
     Raises money.InvalidAmount.
@@ -92,6 +108,7 @@ def order_between(accounts: dict[str, Listing], user, payment: Payment, *, origi
         kind=Transfer.Kind.PAYMENT,
         caller_id=user.pk,
         customer_id=customer.pk if customer else None,
+        token_id=token_id,
         from_account_id=sender.id if is_own else None,
         to_account_id=receiver.id if receiver else None,
         from_name=payment.from_account_id,

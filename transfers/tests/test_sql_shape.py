@@ -51,6 +51,7 @@ READ_UNDER_LOCK = [
     "SELECT accounts ORDER BY id FOR UPDATE",
     "SELECT account_daily_usage",
     "SELECT transfers",
+    "SELECT api_tokens",
 ]
 
 

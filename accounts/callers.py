@@ -1,0 +1,59 @@
+"""Who called with which token, remembered from one payment to the next.
+
+Nobody is let in by what is remembered here. A payment takes a transaction anyway, and in it, under
+the locks, the token is looked at again (`admitted`): one that was revoked or has ended, or whose
+user was deactivated or became staff, moves no money from that moment on, whatever a process
+remembers. What is answered without such a transaction, a refusal of the body for one, is answered
+after the token was looked up (`tokens.confirm`).
+"""
+
+import time
+from collections.abc import Iterable
+
+from django.db import connection
+from django.utils import timezone
+
+from accounts import rows
+from accounts.models import ApiToken, Customer
+
+SECONDS = 600
+MOST = 10_000  # tokens that a process remembers at once
+
+_known: dict[str, tuple[float, ApiToken]] = {}  # by hash, each with when (monotonic) it is over
+
+
+def recall(token_hash: str) -> ApiToken | None:
+    """Return the token, with its user and customer, as it was looked up within SECONDS."""
+    until, token = _known.get(token_hash, (0.0, None))
+    return token if time.monotonic() < until else None
+
+
+def remember(token: ApiToken) -> None:
+    """Keep the token, with its user and customer, in mind. Only a customer's: staff pay nobody."""
+    if token.user.is_staff or Customer.of(token.user) is None:
+        return
+    if len(_known) >= MOST:
+        _known.clear()
+    _known[token.token_hash] = time.monotonic() + SECONDS, token
+
+
+def forget(token_hash: str) -> None:
+    """Look the token up the next time."""
+    _known.pop(token_hash, None)
+
+
+def admitted(token_ids: Iterable[int]) -> rows.Statement:
+    """Ask which of these tokens let a customer pay now: a set of (token, user, customer). It is
+    what `ApiTokenQuerySet.valid` says, of a customer who is not staff."""
+    ids = sorted(token_ids)
+    forced = rows.forced
+    return rows.Statement(
+        f"SELECT token.id, person.id, customer.id FROM api_tokens token {forced('PRIMARY')} "
+        f"JOIN auth_user person {forced('PRIMARY')} ON person.id = token.user_id "
+        f"JOIN customers customer {forced('user_id')} ON customer.user_id = person.id "
+        f"WHERE token.id IN {rows.places(1, len(ids) or 1)} "
+        "AND token.revoked_at IS NULL AND token.expires_at > %s "
+        "AND person.is_active AND NOT person.is_superuser AND NOT person.is_staff",
+        [*(ids or [None]), connection.ops.adapt_datetimefield_value(timezone.now())],
+        lambda cursor: set(cursor.fetchall()),
+    )
