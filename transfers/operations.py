@@ -62,11 +62,11 @@ def carry_out(orders: Sequence[Order], lock_seconds: int | None = None) -> list[
 
     outcomes = []
     for order in orders:
-        if not order.is_admitted(admitted):
-            outcomes.append(NOT_ADMITTED)
-            continue
         earlier = known.get((order.caller_id, order.key_hash))
-        outcome = _replay(order, earlier, accounts) if earlier else book.settle(order)
+        if not (order.is_admitted(admitted) or order.made(earlier)):
+            outcome = NOT_ADMITTED
+        else:
+            outcome = _replay(order, earlier, accounts) if earlier else book.settle(order)
         if outcome.transfer:
             known[order.caller_id, order.key_hash] = outcome.transfer
         outcomes.append(outcome)
@@ -145,8 +145,7 @@ def _replay(order: Order, earlier: Transfer, accounts: dict[int, Account]) -> Ou
         return Outcome(None, Refusal("idempotency_key_reused"))
     earlier.from_account = accounts[earlier.from_account_id]
     earlier.to_account = accounts[earlier.to_account_id]
-    posted_by_us = earlier.public_id == order.transfer_id  # our COMMIT arrived, its reply did not
-    return Outcome(earlier, refusal_of(earlier), replayed=not posted_by_us)
+    return Outcome(earlier, refusal_of(earlier), replayed=not order.made(earlier))
 
 
 class _Book:

@@ -47,6 +47,11 @@ class Order:
         caller = self.token_id, self.caller_id, self.customer_id
         return self.token_id is None or caller in admitted
 
+    def made(self, transfer: Transfer | None) -> bool:
+        """Return whether the transfer is this very order's: its COMMIT arrived before, and only the
+        reply did not."""
+        return transfer is not None and transfer.public_id == self.transfer_id
+
     @property
     def key_hash(self) -> str:
         """SHA-256 of the key: exact whatever the collation, and of one length."""
