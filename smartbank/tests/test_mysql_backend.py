@@ -1,6 +1,6 @@
 """Transactions that begin with their first statement, and packets of several."""
 
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 from django.db import IntegrityError, OperationalError, connection, connections, transaction
@@ -100,7 +100,7 @@ def test_a_transaction_that_lost_its_connection_begins_on_the_next_one():
 def test_after_the_servers_trouble_nothing_can_be_done_but_roll_back(reena):
     other = connections.create_connection("default")
     other.settings_dict = connection.settings_dict
-    with other.cursor() as theirs, connection.cursor() as ours:
+    with closing(other), other.cursor() as theirs, connection.cursor() as ours:
         theirs.execute("START TRANSACTION")
         theirs.execute("SELECT id FROM accounts WHERE id = %s FOR UPDATE", [reena.account.pk])
         ours.execute("SET innodb_lock_wait_timeout = 1")
@@ -109,7 +109,6 @@ def test_after_the_servers_trouble_nothing_can_be_done_but_roll_back(reena):
             with pytest.raises(OperationalError, match="1205"):
                 Account.objects.locked([reena.account.pk])
             ThrottleWindow.objects.create(key="k", resets_at="2026-01-01T00:00Z")
-    other.close()
     assert ThrottleWindow.objects.count() == 0
 
 
