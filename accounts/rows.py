@@ -34,12 +34,13 @@ def run(*statements: Statement) -> list:
     most statements. One that fails ends it; what those before it did is the transaction's matter.
     """
     with connection.cursor() as cursor:
-        if len(statements) == 1 or not takes_packets():
+        if len(statements) < 2 or not takes_packets():
             return [_alone(cursor, statement) for statement in statements]
-        texts = [cursor.mogrify(statement.sql, statement.values) for statement in statements]
-        answers = []
-        for statement in statements:
-            cursor.nextset() if answers else cursor.execute(BETWEEN.join(texts))
+        cursor.execute(BETWEEN.join(cursor.mogrify(one.sql, one.values) for one in statements))
+        first, *others = statements
+        answers = [first.answer(cursor)]
+        for statement in others:
+            cursor.nextset()
             answers.append(statement.answer(cursor))
         return answers
 
@@ -111,13 +112,14 @@ def _maker(model: type[Row]) -> Callable[[Sequence[object]], Row]:
 def insert(rows: Sequence[models.Model]) -> None:
     """Insert the rows, all of one model, with one statement; `pk` is known afterwards if the
     server returns it (MySQL does not)."""
-    if rows:
-        run(insertion(rows))
+    run(*insertion(rows))
 
 
-def insertion(rows: Sequence[models.Model]) -> Statement:
-    """Return the statement that inserts these rows, of which there is one at least. What all of
-    them have in common is sent once."""
+def insertion(rows: Sequence[models.Model]) -> list[Statement]:
+    """Return the statement that inserts these rows, or none if there are none. What all rows have
+    in common is sent once."""
+    if not rows:
+        return []
     model, database = type(rows[0]), connections[DEFAULT_DB_ALIAS]
     values, cells = {}, []
     for name, adapt in _writing(model, database.vendor):
@@ -143,7 +145,7 @@ def insertion(rows: Sequence[models.Model]) -> Statement:
             row._state.adding, row._state.db = False, database.alias
 
     returning = " RETURNING id" if returns_keys else ""
-    return Statement(f"{_insert(model)} {places}{returning}", values, stored)
+    return [Statement(f"{_insert(model)} {places}{returning}", values, stored)]
 
 
 @cache

@@ -17,6 +17,7 @@ from audit.models import Action
 from audit.operations import Origin, record
 
 USE_IS_NOTED_EVERY = dt.timedelta(minutes=10)
+WRONG = "The token is wrong, expired or revoked."
 
 
 def create(
@@ -163,11 +164,13 @@ class BearerAuthentication(authentication.BaseAuthentication):
         if not header:
             return None
         scheme, _, secret = header.decode("latin-1").partition(" ")
-        token_hash = ApiToken.digest(secret) if scheme.lower() == "bearer" else ""
+        if scheme.lower() != "bearer":
+            raise exceptions.AuthenticationFailed(WRONG)
+        token_hash = ApiToken.digest(secret)
         recalled = callers.recall(token_hash) if _is_looked_at_again(request) else None
         token = recalled or _presented(token_hash)
         if token is None or not token.works_from(request.client_ip):
-            raise exceptions.AuthenticationFailed("The token is wrong, expired or revoked.")
+            raise exceptions.AuthenticationFailed(WRONG)
         if not recalled:
             _note_use(token)
             callers.remember(token)

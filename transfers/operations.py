@@ -247,9 +247,9 @@ class _Book:
             entry.transfer_id = entry.transfer.pk
         touched = rows.run(
             *self._accounts(),
-            *([rows.insertion(self.entries)] if self.entries else []),
+            *rows.insertion(self.entries),
             *self._usage(),
-            *([rows.insertion(self.audit)] if self.audit else []),
+            *rows.insertion(self.audit),
         )
         if self.concerned and touched[0] != len(self.concerned):  # no assert: -O must not drop it
             raise RuntimeError("A locked account was not updated.")
@@ -283,7 +283,7 @@ class _Book:
             for key, spent in self.spent.items()
             if key not in self.has_usage
         ]
-        statements = [rows.insertion(missing)] if missing else []
+        statements = rows.insertion(missing)
         if there:
             changes = [("used_minor = used_minor + {}", there)]
             index = "one_usage_per_account_and_day"
