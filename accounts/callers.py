@@ -24,7 +24,7 @@ _known: dict[str, tuple[float, ApiToken]] = {}  # by hash, each with when (monot
 
 def recall(token_hash: str) -> ApiToken | None:
     """Return the token, with its user and customer, as it was looked up within SECONDS."""
-    until, token = _known.get(token_hash, (0.0, None))
+    until, token = _known.get(token_hash, (0, None))
     return token if time.monotonic() < until else None
 
 

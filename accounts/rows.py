@@ -14,7 +14,6 @@ from django.db.backends.utils import CursorWrapper
 
 from audit import instances
 from audit.models import Details
-from smartbank.mysql import BETWEEN
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -36,7 +35,8 @@ def run(*statements: Statement) -> list:
     with connection.cursor() as cursor:
         if len(statements) < 2 or not takes_packets():
             return [_alone(cursor, statement) for statement in statements]
-        cursor.execute(BETWEEN.join(cursor.mogrify(one.sql, one.values) for one in statements))
+        texts = [cursor.mogrify(one.sql, one.values) for one in statements]
+        cursor.execute(connection.BETWEEN.join(texts))
         first, *others = statements
         answers = [first.answer(cursor)]
         for statement in others:
@@ -46,7 +46,7 @@ def run(*statements: Statement) -> list:
 
 
 def takes_packets() -> bool:
-    """Return whether the server takes several statements at once."""
+    """Return whether several statements may go at once: our own backend lets them."""
     return connection.vendor == "mysql"
 
 

@@ -1,6 +1,5 @@
 """The API of transfers: order one, read it, list them, confirm what arrived."""
 
-from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 from rest_framework import exceptions, viewsets
 from rest_framework.response import Response
@@ -125,7 +124,7 @@ class TransferViewSet(viewsets.GenericViewSet):
         try:
             if isinstance(exc, exceptions.APIException):
                 tokens.confirm(self.request)
-        except (exceptions.AuthenticationFailed, DatabaseError, InterfaceError) as error:
+        except exceptions.AuthenticationFailed as error:
             exc = error
         return super().handle_exception(exc)
 

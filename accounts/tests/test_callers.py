@@ -2,6 +2,7 @@
 
 import datetime as dt
 from functools import partial
+from unittest.mock import Mock
 
 import pytest
 from django.db import OperationalError, connection, connections
@@ -87,6 +88,14 @@ def test_it_is_not_even_told_what_is_wrong_with_its_order(known, reena, rahul, b
     answer = reena.api.post("/transfers", order, key=key)
     assert (answer.status_code, answer.json()["detail"]) == (401, GONE)
     assert books() == before
+
+
+def test_a_refusal_waits_for_a_database_that_can_tell(known, reena, rahul, monkeypatch):
+    away = Mock(side_effect=OperationalError(2002, "Can't connect to server"))
+    monkeypatch.setattr(rows, "joined", away)
+    answer = reena.send(rahul, "much")
+    assert (answer.status_code, answer.json()["code"]) == (503, "busy")
+    assert away.called
 
 
 def test_a_customer_who_became_staff_pays_nobody(known, reena, rahul, books):
