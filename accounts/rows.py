@@ -33,7 +33,7 @@ def run(*statements: Statement) -> list:
     most statements. One that fails ends it; what those before it did is the transaction's matter.
     """
     with connection.cursor() as cursor:
-        if len(statements) < 2 or not takes_packets():
+        if len(statements) < 2 or not getattr(connection, "takes_packets", False):
             return [_alone(cursor, statement) for statement in statements]
         texts = [cursor.mogrify(one.sql, one.values) for one in statements]
         cursor.execute(connection.BETWEEN.join(texts))
@@ -43,11 +43,6 @@ def run(*statements: Statement) -> list:
             cursor.nextset()
             answers.append(statement.answer(cursor))
         return answers
-
-
-def takes_packets() -> bool:
-    """Return whether several statements may go at once: our own backend lets them."""
-    return connection.vendor == "mysql"
 
 
 def _alone(cursor: CursorWrapper, statement: Statement) -> object:

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from accounts import rows
 from smartbank.mysql import BETWEEN
 
 COMMIT = "COMMIT"
@@ -47,7 +46,7 @@ def each_call(wrapper, make: Callable[[str, Callable], object]):
         return lambda *values: make(name.format(*values), lambda: original(*values))
 
     with wrapper.execute_wrapper(statement), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rows, "takes_packets", lambda: False)
+        patch.setattr(wrapper, "takes_packets", False, raising=False)
         patch.setattr(wrapper, "_commit", gated("_commit", COMMIT))
         patch.setattr(wrapper, "_rollback", gated("_rollback", ROLLBACK))
         patch.setattr(wrapper, "_set_autocommit", gated("_set_autocommit", "autocommit {}"))

@@ -61,6 +61,7 @@ class CursorWrapper(base.CursorWrapper):
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection; `begins` says that a transaction is to begin with the next statement."""
 
+    takes_packets = True
     BETWEEN = BETWEEN
     begins = False
 

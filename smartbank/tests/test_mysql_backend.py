@@ -123,7 +123,7 @@ def test_a_duplicate_is_no_trouble_of_the_server():
 
 @pytest.mark.parametrize("together", [True, False])
 def test_statements_answer_in_their_order_together_and_one_by_one(monkeypatch, together):
-    monkeypatch.setattr(rows, "takes_packets", lambda: together)
+    monkeypatch.setattr(connections["default"], "takes_packets", together)
     told = ["a;\nDROP TABLE x", "100 %s %", 'it\'s "quoted" `so`', "\\", "नमस्ते", 7, None]
     assert rows.run(*map(select, told)) == told
     assert len(packets(lambda: rows.run(*map(select, told)))) == (1 if together else len(told))
@@ -133,7 +133,7 @@ def test_statements_answer_in_their_order_together_and_one_by_one(monkeypatch, t
 def test_the_statement_that_fails_is_the_last_one_and_its_error_has_its_name(
     monkeypatch, together, reena, books
 ):
-    monkeypatch.setattr(rows, "takes_packets", lambda: together)
+    monkeypatch.setattr(connections["default"], "takes_packets", together)
     before, done = books(), []
     overdraw = "UPDATE accounts SET balance_minor = balance_minor - 1000000 WHERE id = %s"
     with pytest.raises(IntegrityError, match="4025|3819"), transaction.atomic():
