@@ -1,12 +1,16 @@
 """operations.post, called as the API, the form and the commands call it."""
 
+import datetime as dt
+
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.models import Account, AccountDailyUsage
+from accounts import bank_day
+from accounts.models import Account, AccountDailyUsage, AccountQuerySet
 from audit.operations import Origin
 from transfers import operations
 from transfers.models import LedgerEntry, Transfer
@@ -232,3 +236,46 @@ def test_an_order_passes_only_within_balance_and_limit(balance, held, limit, use
         assert refusal.details["remaining_minor"] == max(0, limit - used)
     else:
         assert refusal is None
+
+
+@pytest.fixture
+def midnight_passes_at_the_lock(clock, monkeypatch):
+    """It is a second before the bank's midnight. Once what this fixture returns was called, it is a
+    second after as soon as accounts are locked; the call's answer then holds every lock's ids."""
+    clock((bank_day.end(bank_day.of(timezone.now())) - timezone.now()).total_seconds() - 1)
+    lock, locked = AccountQuerySet.lock, []
+
+    def late(self, ids, seconds=None):
+        def answer(cursor):
+            clock(2)
+            locked.append(ids)
+            return statement.answer(cursor)
+
+        statement = lock(self, ids, seconds)
+        return statement._replace(answer=answer)
+
+    def begin() -> list:
+        monkeypatch.setattr(AccountQuerySet, "lock", late)
+        return locked
+
+    return begin
+
+
+def test_what_counts_is_the_day_at_the_lock_and_not_the_day_at_which_it_was_waited_for(
+    meera, rahul, midnight_passes_at_the_lock
+):
+    assert meera.send(rahul, "60.00").status_code == 201
+    assert meera.send(rahul, "60.00").json()["code"] == "daily_limit_exceeded"
+    midnight_passes_at_the_lock()
+    assert meera.send(rahul, "60.00").status_code == 201
+
+
+def test_what_was_sent_after_midnight_counts_for_who_has_waited_since_before(
+    meera, rahul, midnight_passes_at_the_lock
+):
+    tomorrow = bank_day.of(timezone.now()) + dt.timedelta(days=1)
+    AccountDailyUsage.objects.create(account=meera.account, bank_date=tomorrow, used_minor=9_000)
+    locked = midnight_passes_at_the_lock()
+    answer = meera.send(rahul, "60.00").json()
+    assert (answer["code"], answer["remaining"]) == ("daily_limit_exceeded", "10.00")
+    assert len(locked) == 1  # it knew at once, and not because the row was there already
