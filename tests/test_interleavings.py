@@ -7,7 +7,7 @@ At the end the same search runs against broken locks, and must find what is wron
 
 What is read before the lock (the API looks both accounts up) changes places with the other's calls
 without effect, so of orders that differ by no more than that only one is played. EVERY_ORDER=1 in
-the environment plays them all: some 33,000, for half an hour.
+the environment plays them all: some 32,000, for a quarter of an hour.
 """
 
 import datetime as dt
