@@ -44,7 +44,8 @@ def forget(token_hash: str) -> None:
 
 def admitted(token_ids: Iterable[int]) -> rows.Statement:
     """Ask which of these tokens let a customer pay now: a set of (token, user, customer). It is
-    what `ApiTokenQuerySet.valid` says, of a customer who is not staff."""
+    what `ApiTokenQuerySet.valid` says, of a customer who is not staff; whether a token has ended
+    goes by when this is called, and so by before a wait for the locks."""
     ids = sorted(token_ids)
     forced = rows.forced
     return rows.Statement(

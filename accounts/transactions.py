@@ -160,8 +160,8 @@ def _number(error: Exception) -> object:
 
 def _pause(attempt: int, error: Exception) -> float:
     """Return seconds to wait: random up to a doubling bound, so that two losers part ways. The
-    longest pause is what a database that is back may still be kept waiting for. None if a
-    connection was lost that may have been so since the last request."""
+    longest pause is what a database that is back may still be kept waiting for. There is none at
+    first after a lost connection: it may have been lost since the last request."""
     if attempt == 1 and is_lost_connection(error):
         return 0
     first, longest = (0.1, 0.5) if is_lost_connection(error) else (0.005, 0.25)
