@@ -46,15 +46,15 @@ def admitted(token_ids: Iterable[int]) -> rows.Statement:
     """Ask which of these tokens let a customer pay now: a set of (token, user, customer). It is
     what `ApiTokenQuerySet.valid` says, of a customer who is not staff; whether a token has ended
     goes by when this is called, and so by before a wait for the locks."""
-    ids = sorted(token_ids)
+    listed, ids = rows.among(token_ids)
     forced = rows.forced
     return rows.Statement(
         f"SELECT token.id, person.id, customer.id FROM api_tokens token {forced('PRIMARY')} "
         f"JOIN auth_user person {forced('PRIMARY')} ON person.id = token.user_id "
         f"JOIN customers customer {forced('user_id')} ON customer.user_id = person.id "
-        f"WHERE token.id IN {rows.places(1, len(ids) or 1)} "
+        f"WHERE token.id IN {listed} "
         "AND token.revoked_at IS NULL AND token.expires_at > %s "
         "AND person.is_active AND NOT person.is_superuser AND NOT person.is_staff",
-        [*(ids or [None]), connection.ops.adapt_datetimefield_value(timezone.now())],
+        [*ids, connection.ops.adapt_datetimefield_value(timezone.now())],
         lambda cursor: set(cursor.fetchall()),
     )

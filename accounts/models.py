@@ -114,8 +114,8 @@ class AccountQuerySet(models.QuerySet):
         table and locks in another order. Waits for `seconds` where the database can be told so
         (MariaDB), else as the settings say.
         """
-        ids = sorted(set(ids))
-        if len(ids) >= 1000:
+        listed, values = rows.among(ids)
+        if len(values) >= 1000:
             raise ValueError("Chunk the work: MariaDB locks long IN lists out of order.")
         lock = "FOR UPDATE" if connection.features.has_select_for_update else ""
         if seconds and connection.vendor == "mysql" and connection.mysql_is_mariadb:
@@ -123,8 +123,8 @@ class AccountQuerySet(models.QuerySet):
         read = rows.reading(Account)
         return rows.Statement(
             f"SELECT {rows.columns(Account)} FROM accounts {rows.forced('PRIMARY')} "
-            f"WHERE id IN {rows.places(1, len(ids) or 1)} ORDER BY id {lock}",
-            ids or [None],
+            f"WHERE id IN {listed} ORDER BY id {lock}",
+            values,
             lambda cursor: {account.pk: account for account in read(cursor)},
         )
 

@@ -149,6 +149,13 @@ def places(rows: int, columns: int) -> str:
     return ", ".join([f"({', '.join(['%s'] * columns)})"] * rows)
 
 
+def among(keys: Iterable[int]) -> tuple[str, list[int | None]]:
+    """Return the list of an IN and its values, in ascending order. No keys make one that finds
+    nothing."""
+    values = sorted(set(keys)) or [None]
+    return places(1, len(values)), values
+
+
 def forced(index: str) -> str:
     """Return the words that make MariaDB and MySQL use this index. Left alone they go by table
     statistics, and after a crash those may say that a table is empty: then the whole of it would be

@@ -295,12 +295,12 @@ class _Book:
 
 def _used_since(day: dt.date, orders: Sequence[Order]) -> rows.Statement:
     """Ask what customers have sent from each account to be debited, on this bank day and later."""
-    senders = sorted({order.from_account_id for order in orders} - {None})
+    listed, senders = rows.among({order.from_account_id for order in orders} - {None})
     return rows.Statement(
         "SELECT account_id, bank_date, used_minor FROM account_daily_usage "
         f"{rows.forced('one_usage_per_account_and_day')} "
-        f"WHERE account_id IN {rows.places(1, len(senders) or 1)} AND bank_date >= %s",
-        [*(senders or [None]), day],
+        f"WHERE account_id IN {listed} AND bank_date >= %s",
+        [*senders, day],
         lambda cursor: {(key, day): used for key, day, used in cursor.fetchall()},
     )
 
