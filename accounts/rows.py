@@ -5,8 +5,8 @@ answer it. Where every request passes, the statement is written by hand and the 
 the same model instances here, by the converters of their fields.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, lru_cache
 from typing import NamedTuple, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
@@ -22,7 +22,7 @@ class Statement(NamedTuple):
     """A statement to `run`, its values, and what takes its answer from the cursor."""
 
     sql: str
-    values: Sequence[object] | Mapping[str, object]
+    values: Sequence[object]
     answer: Callable[[CursorWrapper], object]
 
 
@@ -32,11 +32,12 @@ def run(*statements: Statement) -> list:
     MariaDB and MySQL get all of them in one packet: the way to the server and back costs more than
     most statements. One that fails ends it; what those before it did is the transaction's matter.
     """
-    with connection.cursor() as cursor:
-        if len(statements) < 2 or not getattr(connection, "takes_packets", False):
+    database = connections[DEFAULT_DB_ALIAS]
+    with database.cursor() as cursor:
+        if len(statements) < 2 or not getattr(database, "takes_packets", False):
             return [_alone(cursor, statement) for statement in statements]
-        texts = [cursor.mogrify(one.sql, one.values) for one in statements]
-        cursor.execute(connection.BETWEEN.join(texts))
+        text = database.BETWEEN.join([one.sql for one in statements])
+        cursor.execute(text, [value for one in statements for value in one.values])
         first, *others = statements
         answers = [first.answer(cursor)]
         for statement in others:
@@ -107,43 +108,38 @@ def _maker(model: type[Row]) -> Callable[[Sequence[object]], Row]:
 def insert(rows: Sequence[models.Model]) -> None:
     """Insert the rows, all of one model, with one statement; `pk` is known afterwards if the
     server returns it (MySQL does not)."""
-    run(*insertion(rows))
+    run(*insertion(rows, keys=True))
 
 
-def insertion(rows: Sequence[models.Model]) -> list[Statement]:
-    """Return the statement that inserts these rows, or none if there are none. What all rows have
-    in common is sent once."""
+def insertion(rows: Sequence[models.Model], *, keys: bool = False) -> list[Statement]:
+    """Return the statement that inserts these rows, or none if there are none; with `keys`, the
+    server is asked for those that it gives them."""
     if not rows:
         return []
     model, database = type(rows[0]), connections[DEFAULT_DB_ALIAS]
-    values, cells = {}, []
+    columns = []
     for name, adapt in _writing(model, database.vendor):
-        column = [vars(row)[name] for row in rows]
-        if column.count(column[0]) == len(column):
-            values[name] = adapt(column[0], database) if adapt else column[0]
-            cells.append([f"%({name})s"] * len(rows))
-        elif set(map(type, column)) == {int}:  # digits, which no driver has to put in quotes
-            cells.append(map(str, column))
-        else:
-            if adapt:
-                column = [adapt(value, database) for value in column]
-            values |= {f"{name}{number}": value for number, value in enumerate(column)}
-            cells.append([f"%({name}{number})s" for number in range(len(rows))])
-    places = ", ".join([f"({', '.join(row)})" for row in zip(*cells, strict=True)])
-    returns_keys = database.features.can_return_rows_from_bulk_insert
+        column = [row.__dict__[name] for row in rows]
+        if adapt and column.count(column[0]) == len(rows):  # most often they have it in common
+            column = [adapt(column[0], database)] * len(rows)
+        elif adapt:
+            column = [adapt(value, database) for value in column]
+        columns.append(column)
+    returns_keys = keys and database.features.can_return_rows_from_bulk_insert
 
     def stored(cursor: CursorWrapper) -> None:
-        keys = cursor.fetchall() if returns_keys else []
-        for row, (key,) in zip(rows, keys, strict=returns_keys):
-            row.pk = key
+        if returns_keys:
+            for row, (key,) in zip(rows, cursor.fetchall(), strict=True):
+                row.pk = key
         for row in rows:
             row._state.adding, row._state.db = False, database.alias
 
-    returning = " RETURNING id" if returns_keys else ""
-    return [Statement(f"{_insert(model)} {places}{returning}", values, stored)]
+    sql = f"{_insert(model)} {places(len(rows), len(columns))}"
+    values = [value for row in zip(*columns, strict=True) for value in row]
+    return [Statement(f"{sql} RETURNING id" if returns_keys else sql, values, stored)]
 
 
-@cache
+@lru_cache(500)
 def places(rows: int, columns: int) -> str:
     """Return "(%s, %s), (%s, %s)" for two rows of two columns."""
     return ", ".join([f"({', '.join(['%s'] * columns)})"] * rows)
@@ -156,6 +152,7 @@ def among(keys: Iterable[int]) -> tuple[str, list[int | None]]:
     return places(1, len(values)), values
 
 
+@cache
 def forced(index: str) -> str:
     """Return the words that make MariaDB and MySQL use this index. Left alone they go by table
     statistics, and after a crash those may say that a table is empty: then the whole of it would be

@@ -9,7 +9,7 @@ whose victim's transaction is gone, the server's trouble leaves nothing to do in
 to roll it back: Django refuses any other statement.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.db import IntegrityError
 from django.db.backends.mysql import base
@@ -28,14 +28,33 @@ class CursorWrapper(base.CursorWrapper):
         self.database = database
 
     def execute(self, query, args=None):
-        """Execute a statement, or a packet without `args`."""
-        if not self.database.begins:
-            return self._watched(self.cursor.execute, query, args)
+        """Execute a statement or a packet."""
+        begins = self.database.begins
+        if begins:
+            query = f"START TRANSACTION{BETWEEN}{query}"
+        if isinstance(args, list | tuple) and hasattr(self.cursor.connection, "string_literal"):
+            query, args = self._bound(query, args), None
         self.database.begins = False
-        text = query if args is None else self.cursor.mogrify(query, args)
-        self._watched(self.cursor.execute, f"START TRANSACTION{BETWEEN}{text}")
-        self.nextset()
+        self._watched(self.cursor.execute, query, args)
+        if begins:
+            self.nextset()
         return self.rowcount
+
+    def _bound(self, query: str, args: Sequence) -> bytes:
+        """Return the statement with its values in it, as mysqlclient would, but that most values
+        need no call of a Python function."""
+        driver = self.cursor.connection
+        quoted, other = driver.string_literal, driver.literal
+        return query.encode() % tuple(
+            [
+                quoted(value.encode())
+                if isinstance(value, str)
+                else b"%d" % value
+                if type(value) is int
+                else other(value)
+                for value in args
+            ]
+        )
 
     def executemany(self, query, args):
         """Execute a statement for each of `args`."""
