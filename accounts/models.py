@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from django.conf import settings
 from django.contrib.sessions.base_session import AbstractBaseSession
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
@@ -117,8 +117,9 @@ class AccountQuerySet(models.QuerySet):
         listed, values = rows.among(ids)
         if len(values) >= 1000:
             raise ValueError("Chunk the work: MariaDB locks long IN lists out of order.")
-        lock = "FOR UPDATE" if connection.features.has_select_for_update else ""
-        if seconds and connection.vendor == "mysql" and connection.mysql_is_mariadb:
+        database = connections[DEFAULT_DB_ALIAS]
+        lock = "FOR UPDATE" if database.features.has_select_for_update else ""
+        if seconds and database.vendor == "mysql" and database.mysql_is_mariadb:
             lock += f" WAIT {seconds:d}"
         read = rows.reading(Account)
         return rows.Statement(

@@ -83,17 +83,21 @@ class PageLanguageMiddleware(LocaleMiddleware):
 
     def process_request(self, request):
         """Choose the language by the reader's cookie, else by what the browser asks for."""
-        if resolve(request.path_info).namespace == "pages":
+        if _namespace(request.path_info) == "pages":
             super().process_request(request)
         else:
             translation.activate(settings.LANGUAGE_CODE)
 
     def process_response(self, request, response):
         """Name the language of a page."""
-        match = request.resolver_match or resolve(request.path_info)
-        if match.namespace == "pages":
+        if _namespace(request.path_info) == "pages":
             return super().process_response(request, response)
         return response
+
+
+@lru_cache(maxsize=1_000)
+def _namespace(path: str) -> str:
+    return resolve(path).namespace
 
 
 class TimeoutMiddleware:

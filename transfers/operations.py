@@ -353,7 +353,7 @@ def _choice(key: str, keys: list[int]) -> str:
 
 def _know_their_keys(transfers: list[Transfer]) -> None:
     """Read back the keys of inserted rows where the server cannot return them (MySQL)."""
-    if not transfers or connection.features.can_return_rows_from_bulk_insert:
+    if not transfers or transfers[0].pk:
         return
     ids = [transfer.public_id for transfer in transfers]
     with connection.cursor() as cursor:

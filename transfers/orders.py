@@ -36,6 +36,10 @@ class Order:
     origin: Origin
     reverses_id: int | None = None  # the transfer that this one sends back, or a part of it
     audit_details: dict = field(default_factory=dict)  # what else the audit log should know
+    key_hash: str = field(init=False)  # SHA-256 of the key: exact whatever the collation
+
+    def __post_init__(self):
+        object.__setattr__(self, "key_hash", hash_of(self.key))
 
     @property
     def accounts(self) -> set[int]:
@@ -51,11 +55,6 @@ class Order:
         """Return whether the transfer is this very order's: its COMMIT arrived before, and only the
         reply did not."""
         return transfer is not None and transfer.public_id == self.transfer_id
-
-    @property
-    def key_hash(self) -> str:
-        """SHA-256 of the key: exact whatever the collation, and of one length."""
-        return hash_of(self.key)
 
     @property
     def fingerprint(self) -> str:
