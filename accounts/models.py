@@ -126,7 +126,7 @@ class AccountQuerySet(models.QuerySet):
             f"SELECT {rows.columns(Account)} FROM accounts {rows.forced('PRIMARY')} "
             f"WHERE id IN {listed} ORDER BY id {lock}",
             values,
-            lambda cursor: {account.pk: account for account in read(cursor)},
+            lambda cursor: {account.id: account for account in read(cursor)},
         )
 
 

@@ -17,6 +17,8 @@ from audit.models import Details
 
 Row = TypeVar("Row", bound=models.Model)
 
+MANY = 5  # rows from which on it pays to make text of a value only once
+
 
 class Statement(NamedTuple):
     """A statement to `run`, its values, and what takes its answer from the cursor."""
@@ -113,18 +115,25 @@ def insert(rows: Sequence[models.Model]) -> None:
 
 def insertion(rows: Sequence[models.Model], *, keys: bool = False) -> list[Statement]:
     """Return the statement that inserts these rows, or none if there are none; with `keys`, the
-    server is asked for those that it gives them."""
+    server is asked for those that it gives them. What MANY rows have in common is made text once.
+    """
     if not rows:
         return []
     model, database = type(rows[0]), connections[DEFAULT_DB_ALIAS]
-    columns = []
+    literal = getattr(database, "literal", None) if len(rows) >= MANY else None
+    cells, columns = [], []
     for name, adapt in _writing(model, database.vendor):
         column = [row.__dict__[name] for row in rows]
-        if adapt and column.count(column[0]) == len(rows):  # most often they have it in common
+        is_common = column.count(column[0]) == len(rows)
+        if adapt and is_common:
             column = [adapt(column[0], database)] * len(rows)
         elif adapt:
             column = [adapt(value, database) for value in column]
-        columns.append(column)
+        if literal and is_common:
+            cells.append(literal(column[0]).replace("%", "%%"))
+        else:
+            cells.append("%s")
+            columns.append(column)
     returns_keys = keys and database.features.can_return_rows_from_bulk_insert
 
     def stored(cursor: CursorWrapper) -> None:
@@ -134,7 +143,8 @@ def insertion(rows: Sequence[models.Model], *, keys: bool = False) -> list[State
         for row in rows:
             row._state.adding, row._state.db = False, database.alias
 
-    sql = f"{_insert(model)} {places(len(rows), len(columns))}"
+    row = f"({', '.join(cells)})"
+    sql = f"{_insert(model)} {', '.join([row] * len(rows))}"
     values = [value for row in zip(*columns, strict=True) for value in row]
     return [Statement(f"{sql} RETURNING id" if returns_keys else sql, values, stored)]
 

@@ -28,7 +28,7 @@ def append(row: AuditLog, account: Chained | None) -> None:
     """
     row.epoch, key = keys.current()
     if account:
-        row.account_id = account.pk
+        row.account_id = account.id
         row.sequence = account.audit_sequence = account.audit_sequence + 1
     row.tag = tag(key, content(row, row.details.text))
     if account:

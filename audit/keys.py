@@ -19,7 +19,9 @@ class UnknownEpoch(Exception):
 
 def current() -> tuple[int, bytes]:
     """Return the epoch in use and its key. Raises ImproperlyConfigured if there is none."""
-    return max(_keys().items())
+    keys = _keys()
+    epoch = max(keys)
+    return epoch, keys[epoch]
 
 
 def of(epoch: int) -> bytes:

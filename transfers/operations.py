@@ -104,7 +104,7 @@ def decide(
         by_customer and receiver.kind == Account.Kind.HOUSE
     ):
         return Refusal("account_not_found", {"field": "to_account_id"})
-    if sender.pk == receiver.pk:
+    if sender.id == receiver.id:
         return Refusal("same_account")
     if not order.currency == sender.currency == receiver.currency:
         return Refusal("currency_mismatch")
@@ -175,7 +175,7 @@ class _Book:
         """Decide the order and note down what it changes."""
         sender = self.accounts.get(order.from_account_id)
         receiver = self.accounts.get(order.to_account_id)
-        used = self.used[sender.pk] if sender else 0
+        used = self.used[sender.id] if sender else 0
         refusal = decide(order, sender, receiver, used)
         transfer = None
         if not refusal or refusal.is_recorded:
@@ -188,8 +188,8 @@ class _Book:
                 self._move(transfer, receiver, order.amount_minor),
             ]
             if order.kind == Transfer.Kind.PAYMENT:
-                self.used[sender.pk] += order.amount_minor
-                self.spent[sender.pk] += order.amount_minor
+                self.used[sender.id] += order.amount_minor
+                self.spent[sender.id] += order.amount_minor
         outcome = Outcome(transfer, refusal)
         self.entries += entries
         audit = _audit_rows(order, outcome, sender, entries, self.now)
@@ -205,8 +205,8 @@ class _Book:
             {"from_account": sender, "to_account": receiver},
             public_id=order.transfer_id,
             kind=order.kind,
-            from_account_id=sender.pk,
-            to_account_id=receiver.pk,
+            from_account_id=sender.id,
+            to_account_id=receiver.id,
             amount_minor=order.amount_minor,
             currency=order.currency,
             reference=order.reference,
@@ -226,11 +226,11 @@ class _Book:
     def _move(self, transfer: Transfer, account: Account, amount_minor: int) -> LedgerEntry:
         account.balance_minor += amount_minor
         account.entry_sequence += 1
-        self.moved[account.pk] += amount_minor
+        self.moved[account.id] += amount_minor
         return instances.new(
             LedgerEntry,
             {"account": account, "transfer": transfer},
-            account_id=account.pk,
+            account_id=account.id,
             transfer_id=None,  # known once the transfer is written
             sequence=account.entry_sequence,
             amount_minor=amount_minor,
@@ -244,7 +244,7 @@ class _Book:
         rows.insert(self.transfers)
         _know_their_keys(self.transfers)
         for entry in self.entries:
-            entry.transfer_id = entry.transfer.pk
+            entry.transfer_id = entry.transfer.id
         touched = rows.run(
             *self._accounts(),
             *rows.insertion(self.entries),

@@ -101,13 +101,13 @@ def order_between(
     """
     customer = Customer.of(user)
     sender, receiver = accounts.get(payment.from_account_id), accounts.get(payment.to_account)
-    is_own = sender is not None and customer is not None and sender.customer_id == customer.pk
+    is_own = sender is not None and customer is not None and sender.customer_id == customer.id
     currency = payment.currency or (sender.currency if is_own else settings.DEFAULT_CURRENCY)
     make = partial(Order, key=payment.key) if payment.key else Order
     return make(
         kind=Transfer.Kind.PAYMENT,
-        caller_id=user.pk,
-        customer_id=customer.pk if customer else None,
+        caller_id=user.id,
+        customer_id=customer.id if customer else None,
         token_id=token_id,
         from_account_id=sender.id if is_own else None,
         to_account_id=receiver.id if receiver else None,

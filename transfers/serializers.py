@@ -246,7 +246,7 @@ def _is_credited(transfer: Transfer, user) -> bool:
 def is_owner(user, account: Account) -> bool:
     """Return whether the account belongs to the customer who signs in as `user`."""
     customer = Customer.of(user)
-    return customer is not None and account.customer_id == customer.pk
+    return customer is not None and account.customer_id == customer.id
 
 
 def entry_body(entry: LedgerEntry, currency: str) -> dict:

@@ -89,6 +89,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
         params = super().get_connection_params()
         return params | {"client_flag": params["client_flag"] | CLIENT.MULTI_STATEMENTS}
 
+    def literal(self, value: object) -> str:
+        """Return the value as statements hold it."""
+        self.ensure_connection()
+        text = self.connection.literal(value)
+        return text.decode() if isinstance(text, bytes) else text
+
     def create_cursor(self, name=None):
         """Return a cursor that keeps what is said above."""
         return CursorWrapper(self.connection.cursor(), self)
