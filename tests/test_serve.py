@@ -64,6 +64,12 @@ def workers(server: subprocess.Popen) -> list[str]:
     return Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
 
 
+def cores_of(worker: str) -> list[int]:
+    """Return the cores that the threads of a worker may run on (Linux)."""
+    threads = Path(f"/proc/{worker}/task").iterdir()
+    return sorted({core for one in threads for core in os.sched_getaffinity(int(one.name))})
+
+
 def test_it_serves_the_api_the_pages_and_the_static_files(tmp_path):
     with serving(tmp_path) as (_, port):
         assert get(port, "/healthz").text == '{"status": "alive"}'
@@ -105,6 +111,29 @@ def test_a_worker_that_dies_is_replaced(tmp_path):
         wait_until(lambda: workers(server) not in ([first], []), "another worker")
         wait_until(lambda: is_open(port), "its port")
         assert get(port, "/healthz").status == 200
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="workers are found in /proc")
+def test_each_worker_keeps_to_a_core_of_its_own_and_so_does_the_one_after_it(tmp_path):
+    with serving(tmp_path) as (server, port):
+        assert get(port, "/healthz").status == 200
+        cores = sorted(os.sched_getaffinity(0))
+        wait_until(
+            lambda: sorted(map(cores_of, workers(server))) == [[one] for one in cores], "them"
+        )
+        first, *others = workers(server)
+        (core,) = cores_of(first)
+        os.kill(int(first), signal.SIGKILL)
+        wait_until(lambda: workers(server)[:-1] == others, "another worker")
+        wait_until(lambda: cores_of(workers(server)[-1]) == [core], "it to take the core")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="workers are found in /proc")
+def test_workers_for_whom_there_is_no_core_each_go_where_the_system_sends_them(tmp_path):
+    cores = sorted(os.sched_getaffinity(0))
+    with serving(tmp_path, "--workers", str(len(cores) + 1)) as (server, port):
+        assert get(port, "/healthz").status == 200
+        assert [cores_of(one) for one in workers(server)] == [cores] * (len(cores) + 1)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """`manage.py serve`: the production server."""
 
 import os
+from contextlib import suppress
+from functools import partial
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -21,7 +23,7 @@ class Command(BaseCommand):
     """Serves the bank with granian: a Rust HTTP server round the WSGI application."""
 
     help = (
-        "Serve the bank: pages, API and static files, with one process per processor core and "
+        "Serve the bank: pages, API and static files, with one process on each processor core and "
         f"{THREADS} threads each. Refuses to start with unsafe settings. SIGTERM answers what is "
         "running, then stops; SIGHUP replaces the processes one by one. Put a proxy that ends TLS "
         "in front of it, and name the proxy in TRUSTED_PROXIES."
@@ -31,8 +33,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         """Add where to listen, and how much to run."""
+        default = len(_cores()) or os.cpu_count()
         parser.add_argument("--bind", default=ADDRESS, help=f"host:port (default {ADDRESS})")
-        parser.add_argument("--workers", type=int, default=_cores(), help="default: the cores")
+        parser.add_argument("--workers", type=int, default=default, help="default: the cores")
         parser.add_argument("--threads", type=int, default=THREADS, help=f"default {THREADS}")
 
     def handle(self, *, bind, workers, threads, verbosity, **options):
@@ -62,8 +65,24 @@ class Command(BaseCommand):
         if verbosity:
             self.stdout.write(f"Serving http://{bind} with {workers} x {threads} threads.")
             self.stdout.flush()
-        server.serve()
+        cores = _cores()
+        if len(cores) == workers:
+            server.serve(spawn_target=partial(_on_a_core_of_its_own, cores))
+        else:
+            server.serve()
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+def _on_a_core_of_its_own(cores: list[int], worker: int, *rest) -> None:
+    """Run a worker process, the first being 1, on its core alone.
+
+    Only one thread of a process runs Python at a time. On several cores they wake each other there
+    only to find that it is not their turn, and what they work on is in another core's cache.
+    """
+    with suppress(OSError):  # a core that was taken away since the start: better served by another
+        os.sched_setaffinity(0, {cores[worker - 1]})
+    Server._spawn_wsgi_worker(worker, *rest)
+
+
+def _cores() -> list[int]:
+    """Return the cores that this process may run on, or none where the system does not tell."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
