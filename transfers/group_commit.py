@@ -5,8 +5,9 @@ rules:
 
 1. There is no timer and no thread of its own. An order that finds nobody at work is posted at once.
 2. What is ordered while a batch is under way waits. The first in the queue then becomes the leader:
-   it takes all that wait and posts them as one batch, in the order in which they came. The leader
-   before it is done, so nobody works for others longer than for one batch.
+   it takes all that wait and posts them as one batch, in the order in which they came. It takes
+   over as soon as the batch before is written and only its COMMIT is left: while the disk works for
+   one batch, the processor works for the next. Nobody works for others longer than for one batch.
 3. A batch is tried once, and waits for locks for LOCK_SECONDS at most. If it fails, for whatever
    reason, nothing of it has happened or its keys tell: so everyone posts its own order alone, as if
    there were no group, and whoever's order was to blame is the only one to learn of it.
@@ -22,6 +23,7 @@ import threading
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from functools import partial
 
 from accounts import transactions
 from transfers import operations
@@ -48,7 +50,7 @@ class Queue:
     def __init__(self):
         self._mutex = threading.Lock()
         self._waiting: deque[_Seat] = deque()
-        self._is_led = False
+        self._leader: _Seat | None = None
         self._alone: Counter[int] = Counter()  # accounts of orders that are posted alone now
 
     def post(self, order: Order) -> Outcome:
@@ -57,7 +59,7 @@ class Queue:
         seat = self._take_seat(order)
         seat.turn.wait()
         if not (seat.outcome or seat.alone):
-            self._lead()
+            self._lead(seat)
         return seat.outcome or self._post_alone(seat)
 
     def _take_seat(self, order: Order) -> _Seat:
@@ -67,8 +69,8 @@ class Queue:
                 self._put_aside(seat)
             else:
                 self._waiting.append(seat)
-            if seat.alone or not self._is_led:
-                self._is_led |= not seat.alone
+                self._leader = self._leader or seat
+            if seat.alone or self._leader is seat:
                 seat.turn.set()
         return seat
 
@@ -76,15 +78,18 @@ class Queue:
         seat.alone = True
         self._alone.update(seat.order.accounts)
 
-    def _lead(self) -> None:
-        """Post all that wait, the leader's own order among them; then let the next one lead."""
+    def _lead(self, leader: _Seat) -> None:
+        """Post all that wait, the leader's own order among them, and let the next one lead."""
         with self._mutex:
             size = min(len(self._waiting), operations.MAX_ORDERS)
             batch = [self._waiting.popleft() for _ in range(size)]
         until = transactions.patience_ends()
+        hand_over = partial(self._hand_over, leader)
         try:
             orders = [seat.order for seat in batch]
-            outcomes = operations.post(orders, lock_seconds=LOCK_SECONDS, attempts=1)
+            outcomes = operations.post(
+                orders, lock_seconds=LOCK_SECONDS, before_commit=hand_over, attempts=1
+            )
             for seat, outcome in zip(batch, outcomes, strict=True):
                 seat.outcome = outcome
         except Exception:  # whoever is to blame will learn of it alone
@@ -95,10 +100,17 @@ class Queue:
                     if not seat.outcome:
                         seat.until = until
                         self._put_aside(seat)
-                self._is_led = bool(self._waiting)
-                woken = [*list(self._waiting)[:1], *batch]
-            for seat in woken:
+            hand_over()
+            for seat in batch:
                 seat.turn.set()
+
+    def _hand_over(self, leader: _Seat) -> None:
+        """Let the first that waits lead, if this one has not handed over already."""
+        with self._mutex:
+            if self._leader is leader:
+                self._leader = self._waiting[0] if self._waiting else None
+                if self._leader:
+                    self._leader.turn.set()
 
     def _post_alone(self, seat: _Seat) -> Outcome:
         try:

@@ -65,10 +65,9 @@ def together(queue, monkeypatch):
 @contextmanager
 def hold(queue):
     """Lead the queue while the block runs, then let the first one that waits lead."""
-    queue._is_led = True
+    queue._leader = holder = object()
     yield
-    with queue._mutex:
-        queue._waiting[0].turn.set()
+    queue._hand_over(holder)
 
 
 def pays(sender, receiver, amount: str, key: str):
@@ -206,12 +205,44 @@ def test_a_batch_whose_commit_arrived_without_a_reply_pays_nobody_twice(
     call_command("reconcile")
 
 
+@pytest.mark.parametrize("reply", ["arrives", "is lost"])
+def test_the_next_batch_is_carried_out_while_the_one_before_is_committed(
+    queue, monkeypatch, reena, rahul, anita, meera, reply
+):
+    wrapper = type(connections["default"])
+    commit, committing, others_done = wrapper._commit, threading.Event(), threading.Event()
+
+    def slow(database):
+        monkeypatch.setattr(wrapper, "_commit", commit)
+        committing.set()
+        assert others_done.wait(30)
+        commit(database)
+        if reply == "is lost":
+            raise OperationalError(2013, "Lost connection")
+
+    outcomes = []
+    pay = pays(reena, rahul, "1.00", "a")
+    monkeypatch.setattr(wrapper, "_commit", slow)
+    first = threading.Thread(target=lambda: (outcomes.append(pay()), connections.close_all()))
+    first.start()
+    assert committing.wait(30)
+    assert said(pays(anita, meera, "2.00", "b")()) == "COMPLETED"
+    assert said(pays(anita, meera, "2.00", "b")()) == "COMPLETED again"
+    assert (outcomes, reena.balance()) == ([], 500_000)
+    others_done.set()
+    first.join()
+    assert list(map(said, outcomes)) == ["COMPLETED"]
+    assert (reena.balance(), anita.balance()) == (499_900, 699_800)
+    assert (len(queue._waiting), +queue._alone, queue._leader) == (0, Counter(), None)
+    call_command("reconcile")
+
+
 def test_while_an_account_is_locked_by_somebody_else_only_its_own_payments_wait(
     queue, monkeypatch, reena, rahul, anita, meera
 ):
     monkeypatch.setattr(transactions, "MAX_SECONDS", 1)
     queue._alone.update([anita.account.pk])  # an order on it is being posted alone
-    queue._is_led = True  # and a batch is under way
+    queue._leader = object()  # and a batch is under way
     assert said(pays(anita, meera, "1.00", "a")()) == "COMPLETED"
     assert queue.sizes == [1]
     assert not queue._waiting
@@ -222,4 +253,4 @@ def test_afterwards_the_queue_is_empty_and_knows_nobody(
 ):
     deadlock_with(monkeypatch, anita.account, times=1)
     together(pays(reena, rahul, "1.00", "a"), pays(anita, rahul, "1.00", "b"))
-    assert (len(queue._waiting), +queue._alone, queue._is_led) == (0, Counter(), False)
+    assert (len(queue._waiting), +queue._alone, queue._leader) == (0, Counter(), None)
