@@ -143,6 +143,18 @@ def test_rows_written_together_keep_each_its_own_details(db, told):
         assert row.tag == hmac.new(key_of(row.epoch), chain.content(row), "sha256").hexdigest()
 
 
+def test_what_many_rows_have_in_common_is_kept_to_the_letter(db):
+    odd = 'it\'s "50%" of \\ %s, %(x)s, %% नमस्ते'
+    names = {"object_type": "x", "object_id": odd}
+    numbers = range(rows.MANY + 1)
+    rows.insert([audit_row("sign_in.failed", Origin(), **names, value=one) for one in numbers])
+    written = AuditLog.objects.order_by("pk")
+    assert [row.details["value"] for row in written] == list(numbers)
+    for row in written:
+        assert row.object_id == odd
+        assert row.tag == hmac.new(key_of(row.epoch), chain.content(row), "sha256").hexdigest()
+
+
 def test_values_that_change_places_or_lengths_are_other_bytes():
     told = [("ab", "c"), ("a", "bc"), ("abc",), (None, "abc"), ("-", "abc"), ("", "abc"), (1, 12)]
     assert len({chain.encoded("?", *values) for values in [*told, (11, 2)]}) == len(told) + 1

@@ -1,15 +1,19 @@
 """Transactions that begin with their first statement, and packets of several."""
 
+import datetime as dt
 from contextlib import closing, suppress
+from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, OperationalError, connection, connections, transaction
 from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
+from django.utils.safestring import SafeString
 
 from accounts import rows
 from accounts.models import Account, ThrottleWindow
 from accounts.rows import Statement
+from transfers.models import Transfer
 
 pytestmark = [pytest.mark.row_locks, pytest.mark.django_db(transaction=True)]
 
@@ -121,6 +125,36 @@ def test_statements_answer_in_their_order_together_and_one_by_one(monkeypatch, t
     told = ["a;\nDROP TABLE x", "100 %s %", 'it\'s "quoted" `so`', "\\", "नमस्ते", 7, None]
     assert rows.run(*map(select, told)) == told
     assert len(packets(lambda: rows.run(*map(select, told)))) == (1 if together else len(told))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        'it\'s \\ "50%" %s;\n\r\0\x1a',
+        "नमस्ते",
+        "",
+        SafeString("<b>"),
+        Transfer.Kind.PAYMENT,
+        -(2**63),
+        True,
+        None,
+        Decimal("-1.50"),
+        b"\0'",
+        dt.date(2026, 11, 27),
+        dt.datetime(2026, 11, 27, 1, 2, 3, 4),
+    ],
+    ids=str,
+)
+def test_a_value_is_written_as_the_driver_writes_it(value):
+    connection.ensure_connection()
+    expected = connection.connection.cursor().mogrify("DO %s", [value])
+    assert connections["default"].literal(value) == expected.removeprefix("DO ")
+
+    def execute():
+        with connection.cursor() as cursor:
+            cursor.execute("DO %s", [value])
+
+    assert packets(execute) == [expected]
 
 
 @pytest.mark.parametrize("together", [True, False])
