@@ -61,14 +61,19 @@ class Busy(Exception):
 
 
 def run(
-    work: Callable[[], Result], *, attempts: int | None = None, until: float | None = None
+    work: Callable[[], Result],
+    *,
+    attempts: int | None = None,
+    until: float | None = None,
+    before_commit: Callable[[], None] | None = None,
 ) -> Result:
     """Run `work` as one durable transaction and return its result once it is committed.
 
     A deadlock, a lock timeout, a duplicate key or a lost connection runs the *whole* work again:
     after any of them the server may have rolled everything back, so going on from the failing
     statement would commit half a transfer. At most `attempts` (MAX_ATTEMPTS), and no other one is
-    begun after `until` (monotonic; in MAX_SECONDS), then Busy.
+    begun after `until` (monotonic; in MAX_SECONDS), then Busy. `before_commit` is called each time
+    that `work` is done and only the COMMIT is left.
     `work` must therefore change nothing but the database, and recognise by a unique key, or by a
     row of its own, that its first COMMIT arrived. Raises RuntimeError inside another transaction.
     """
@@ -78,7 +83,10 @@ def run(
     for attempt in range(1, attempts + 1):
         try:
             with transaction.atomic(durable=True):
-                return work()
+                result = work()
+                if before_commit:
+                    before_commit()
+            return result
         except (OperationalError, InterfaceError, IntegrityError) as error:
             if _number(error) in READS_ONLY:
                 connection.close()  # the next call shall look for the new primary

@@ -15,7 +15,7 @@ numbers them:
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from operator import attrgetter
 
@@ -34,35 +34,21 @@ from transfers.orders import NOT_ADMITTED, Order, Outcome, Refusal, refusal_of
 MAX_ORDERS = 400  # two accounts each stay well below the 1,000 ids that one lock may name
 
 
-def post(
-    orders: Sequence[Order],
-    *,
-    lock_seconds: int | None = None,
-    before_commit: Callable[[], None] | None = None,
-    **patience,
-) -> list[Outcome]:
+def post(orders: Sequence[Order], *, lock_seconds: int | None = None, **running) -> list[Outcome]:
     """Carry out the orders, in turn, and return their outcomes once they are committed.
 
     Each order gets its own verdict; one refusal does not stop the others. An order whose key was
     used before moves nothing: it gets the first outcome again, or idempotency_key_reused if it
     orders something else. One whose API token does not count any more is NOT_ADMITTED.
     Raises transactions.Busy if the database comes to no verdict: then either nothing was done, or
-    posting the same orders again tells. `lock_seconds` bounds the wait for the accounts,
-    `before_commit` is called when all is written and only the COMMIT is left, `patience` says how
-    long all is tried again (transactions.run).
+    posting the same orders again tells. `lock_seconds` bounds the wait for the accounts, `running`
+    says how long all is tried again, and what else transactions.run takes.
     """
     if len(orders) > MAX_ORDERS:
         raise ValueError(f"At most {MAX_ORDERS} orders in one transaction.")
     if not orders:
         return []
-
-    def work() -> list[Outcome]:
-        outcomes = carry_out(orders, lock_seconds)
-        if before_commit:
-            before_commit()
-        return outcomes
-
-    return transactions.run(work, **patience)
+    return transactions.run(partial(carry_out, orders, lock_seconds), **running)
 
 
 def carry_out(orders: Sequence[Order], lock_seconds: int | None = None) -> list[Outcome]:
