@@ -92,8 +92,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def literal(self, value: object) -> str:
         """Return the value as statements hold it."""
         self.ensure_connection()
-        text = self.connection.literal(value)
-        return text.decode() if isinstance(text, bytes) else text
+        return self.connection.cursor().mogrify("%s", [value])
 
     def create_cursor(self, name=None):
         """Return a cursor that keeps what is said above."""
