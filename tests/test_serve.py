@@ -70,6 +70,11 @@ def cores_of(worker: str) -> list[int]:
     return sorted({core for one in threads for core in os.sched_getaffinity(int(one.name))})
 
 
+def is_at_work(worker: str) -> bool:
+    """Return whether a worker has come so far as to have threads (Linux)."""
+    return len(list(Path(f"/proc/{worker}/task").iterdir())) > 1
+
+
 def test_it_serves_the_api_the_pages_and_the_static_files(tmp_path):
     with serving(tmp_path) as (_, port):
         assert get(port, "/healthz").text == '{"status": "alive"}'
@@ -132,7 +137,9 @@ def test_each_worker_keeps_to_a_core_of_its_own_and_so_does_the_one_after_it(tmp
 def test_workers_for_whom_there_is_no_core_each_go_where_the_system_sends_them(tmp_path):
     cores = sorted(os.sched_getaffinity(0))
     with serving(tmp_path, "--workers", str(len(cores) + 1)) as (server, port):
-        assert get(port, "/healthz").status == 200
+        wait_until(
+            lambda: list(map(is_at_work, workers(server))) == [True] * (len(cores) + 1), "all"
+        )
         assert [cores_of(one) for one in workers(server)] == [cores] * (len(cores) + 1)
 
 
