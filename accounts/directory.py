@@ -68,7 +68,7 @@ def _read(names: set[str]) -> list[Listing]:
         if wanted:
             parts.append(
                 f"SELECT {', '.join(Listing._fields)} FROM accounts {rows.forced(column)} "
-                f"WHERE {column} IN {rows.places(1, len(wanted))}"
+                f"WHERE {column} IN {rows.places(len(wanted))}"
             )
             values += wanted
     with connection.cursor() as cursor:

@@ -6,7 +6,7 @@ the same model instances here, by the converters of their fields.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from typing import NamedTuple, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
@@ -71,7 +71,7 @@ def by_key(model: type[Row], keys: Iterable[int | None]) -> dict[int, Row]:
         return {}
     table = model._meta.db_table
     sql = f"SELECT {columns(model)} FROM {table} {forced('PRIMARY')} WHERE id IN "
-    return {row.pk: row for row in query(model, sql + places(1, len(keys)), keys)}
+    return {row.pk: row for row in query(model, sql + places(len(keys)), keys)}
 
 
 def joined(tables: dict[str, type[Row]], source: str, values: Sequence[object]) -> list[tuple]:
@@ -149,17 +149,16 @@ def insertion(rows: Sequence[models.Model], *, keys: bool = False) -> list[State
     return [Statement(f"{sql} RETURNING id" if returns_keys else sql, values, stored)]
 
 
-@lru_cache(500)
-def places(rows: int, columns: int) -> str:
-    """Return "(%s, %s), (%s, %s)" for two rows of two columns."""
-    return ", ".join([f"({', '.join(['%s'] * columns)})"] * rows)
+def places(number: int) -> str:
+    """Return "(%s, %s)" for two values."""
+    return f"({', '.join(['%s'] * number)})"
 
 
 def among(keys: Iterable[int]) -> tuple[str, list[int | None]]:
     """Return the list of an IN and its values, in ascending order. No keys make one that finds
     nothing."""
     values = sorted(set(keys)) or [None]
-    return places(1, len(values)), values
+    return places(len(values)), values
 
 
 @cache

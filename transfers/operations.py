@@ -333,7 +333,7 @@ def _update(
     choice = _choice(key, keys)
     assignments = ", ".join([assignment.format(choice) for assignment, _ in changes])
     values = [by_key[row_key] for _, by_key in changes for row_key in keys]
-    condition = f"{key} IN {rows.places(1, len(keys))}" + (" AND bank_date = %s" if day else "")
+    condition = f"{key} IN {rows.places(len(keys))}" + (" AND bank_date = %s" if day else "")
     return rows.Statement(
         f"UPDATE {table} {rows.forced(index)} SET {assignments} WHERE {condition}",
         [*values, *keys, *([day] if day else [])],
@@ -359,7 +359,7 @@ def _know_their_keys(transfers: list[Transfer]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT public_id, id FROM transfers {rows.forced('public_id')} "
-            f"WHERE public_id IN {rows.places(1, len(ids))}",
+            f"WHERE public_id IN {rows.places(len(ids))}",
             ids,
         )
         keys = dict(cursor.fetchall())

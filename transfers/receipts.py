@@ -33,7 +33,7 @@ def load_credits(transfers: Sequence[Transfer]) -> None:
         LedgerEntry,
         f"SELECT {rows.columns(LedgerEntry)} FROM ledger_entries "
         f"{rows.forced('one_entry_per_transfer_and_account')} "
-        f"WHERE transfer_id IN {rows.places(1, len(transfers))}",
+        f"WHERE transfer_id IN {rows.places(len(transfers))}",
         [one.pk for one in transfers],
     )
     entries = {(one.transfer_id, one.account_id): one for one in found}
