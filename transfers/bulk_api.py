@@ -46,7 +46,8 @@ class BulkViewSet(viewsets.ViewSet):
     def _each(self, request, wishes: list) -> list:
         """Return what became of each; what is no payment stands there as what is wrong with it."""
         good = [one for one in wishes if isinstance(one, Payment)]
-        results = bulk.pay(request.user, good, origin=Origin.of(request), seconds=SECONDS)
+        made = bulk.pay(request.user, good, origin=Origin.of(request), seconds=SECONDS)
+        results = (result for _, result in sorted(made))
         return [next(results) if isinstance(one, Payment) else one for one in wishes]
 
     def _all_or_none(self, request, wishes: list) -> list[Outcome]:

@@ -109,6 +109,71 @@ def test_each_sees_what_the_ones_before_it_left(send, item, meera, rahul):
     assert meera.balance() == 44_000
 
 
+# --- In which order, which a chunk of one tells -------------------------------------------------
+
+
+@pytest.fixture
+def turns(monkeypatch, item, reena, rahul, anita):
+    """Send payments of these amounts in small chunks, to Rahul and Anita by turns, and return the
+    answer with the amounts in the order in which they were written."""
+
+    def pay(*amounts, keys="abcdefgh", sender=reena, chunk=1):
+        monkeypatch.setattr(bulk, "CHUNK", chunk)
+        transfers = [
+            {**sender.order(to, amount), "idempotency_key": key}
+            for amount, key, to in zip(amounts, keys, [rahul, anita] * 4, strict=False)
+        ]
+        answer = sender.api.post("/transfers/bulk", {"transfers": transfers})
+        written = Transfer.objects.filter(kind="PAYMENT").order_by("pk")
+        return answer, [one.amount_minor for one in written]
+
+    return pay
+
+
+def test_payments_that_take_nothing_from_each_other_go_by_receiver(turns):
+    answer, written = turns("1.00", "2.00", "3.00", "4.00")
+    assert codes(answer) == [201] * 4
+    amounts = [one["transfer"]["amount"] for one in answer.json()["results"]]
+    assert amounts == ["1.00", "2.00", "3.00", "4.00"]
+    assert written in ([100, 300, 200, 400], [200, 400, 100, 300])
+
+
+def test_those_of_one_chunk_stay_in_the_order_of_the_call(turns):
+    answer, written = turns("1.00", "2.00", "3.00", "4.00", "5.00", chunk=4)
+    assert codes(answer) == [201] * 5
+    assert written in ([100, 200, 300, 500, 400], [100, 200, 300, 400, 500])
+
+
+def test_if_the_money_does_not_last_the_first_are_paid(turns, reena):
+    answer, written = turns("2000.00", "2000.00", "1000.01", "0.50")
+    assert codes(answer) == [201, 201, (402, "insufficient_funds"), 201]
+    assert written == [200_000, 200_000, 100_001, 50]
+    assert reena.balance() == 99_950
+
+
+def test_money_that_lasts_to_the_last_paisa_lasts(turns, reena):
+    answer, written = turns("1000.00", "2000.00", "500.00", "1500.00")
+    assert codes(answer) == [201] * 4
+    assert written in ([100_000, 50_000, 200_000, 150_000], [200_000, 150_000, 100_000, 50_000])
+    assert reena.balance() == 0
+
+
+def test_if_the_daily_limit_does_not_last_the_first_are_paid(turns, meera, rahul):
+    assert meera.send(rahul, "10.00").status_code == 201
+    answer, written = turns("40.00", "30.00", "20.01", "5.00", sender=meera)
+    assert codes(answer) == [201, 201, (429, "daily_limit_exceeded"), 201]
+    assert written == [1_000, 4_000, 3_000, 2_001, 500]
+
+
+def test_of_two_receivers_under_one_key_the_first_is_paid(turns, rahul, anita):
+    before = rahul.balance(), anita.balance()
+    answer, written = turns("1.00", "1.00", "3.00", "2.00", "2.00", keys="aacbb")
+    reused = (422, "idempotency_key_reused")
+    assert codes(answer) == [201, reused, 201, 201, reused]
+    assert written == [100, 300, 200]
+    assert (rahul.balance(), anita.balance()) == (before[0] + 400, before[1] + 200)
+
+
 def test_a_customer_who_pays_into_another_own_account_sees_the_receivers_view(
     send, item, reena, rahul, teller
 ):

@@ -55,12 +55,12 @@ class Command(BaseCommand):
 
         told = Counter()
         origin = Origin.command("pay", user.pk)
-        for line, result in enumerate(bulk.pay(user, wishes, origin=origin), 2):
+        for place, result in bulk.pay(user, wishes, origin=origin):
             word = _word(result)
             told[word] += 1
             if word not in ("paid", "paid before"):
                 self._clear()
-                self.stderr.write(f"line {line}: {_words(result)}")
+                self.stderr.write(f"line {place + 2}: {_words(result)}")
             self._show(sum(told.values()), len(wishes))
         self._clear()
         self.stdout.write(", ".join(f"{count:,} {word}" for word, count in told.items()) or "None.")
