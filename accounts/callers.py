@@ -5,10 +5,15 @@ the locks, the token is looked at again (`admitted`): one that was revoked or ha
 user was deactivated or became staff, moves no money from that moment on, whatever a process
 remembers. What is answered without such a transaction, a refusal of the body for one, is answered
 after the token was looked up (`tokens.confirm`).
+
+That a token was used is noted once in ten minutes: by a payment in its own transaction, so that it
+costs no commit of its own.
 """
 
+import datetime as dt
 import time
 from collections.abc import Iterable
+from operator import attrgetter
 
 from django.db import connection
 from django.utils import timezone
@@ -17,6 +22,7 @@ from accounts import rows
 from accounts.models import ApiToken, Customer
 
 SECONDS = 600
+USE_IS_NOTED_EVERY = dt.timedelta(minutes=10)
 MOST = 10_000  # tokens that a process remembers at once
 
 _known: dict[str, tuple[float, ApiToken]] = {}  # by hash, each with when (monotonic) it is over
@@ -43,18 +49,35 @@ def forget(token_hash: str) -> None:
 
 
 def admitted(token_ids: Iterable[int]) -> rows.Statement:
-    """Ask which of these tokens let a customer pay now: a set of (token, user, customer). It is
-    what `ApiTokenQuerySet.valid` says, of a customer who is not staff; whether a token has ended
-    goes by when this is called, and so by before a wait for the locks."""
+    """Ask which of these tokens let a customer pay now: (token, user, customer), and whether it is
+    time to note that the token is used. It is what `ApiTokenQuerySet.valid` says, of a customer who
+    is not staff; whether a token has ended goes by when this is called, and so by before a wait for
+    the locks."""
     listed, ids = rows.among(token_ids)
-    forced = rows.forced
+    forced, now = rows.forced, timezone.now()
     return rows.Statement(
-        f"SELECT token.id, person.id, customer.id FROM api_tokens token {forced('PRIMARY')} "
+        "SELECT token.id, person.id, customer.id, "
+        "token.last_used_at IS NULL OR token.last_used_at <= %s "
+        f"FROM api_tokens token {forced('PRIMARY')} "
         f"JOIN auth_user person {forced('PRIMARY')} ON person.id = token.user_id "
         f"JOIN customers customer {forced('user_id')} ON customer.user_id = person.id "
         f"WHERE token.id IN {listed} "
         "AND token.revoked_at IS NULL AND token.expires_at > %s "
         "AND person.is_active AND NOT person.is_superuser AND NOT person.is_staff",
-        [*ids, connection.ops.adapt_datetimefield_value(timezone.now())],
-        lambda cursor: set(cursor.fetchall()),
+        [_moment(now - USE_IS_NOTED_EVERY), *ids, _moment(now)],
+        lambda cursor: {tuple(caller): bool(is_due) for *caller, is_due in cursor.fetchall()},
     )
+
+
+def note_use(token_ids: Iterable[int], now: dt.datetime) -> list[rows.Statement]:
+    """Return the statement that notes that these tokens are used, or none if there are none."""
+    ids = sorted(token_ids)
+    if not ids:
+        return []
+    sql = f"UPDATE api_tokens {rows.forced('PRIMARY')} SET last_used_at = %s WHERE id IN "
+    values = [_moment(now), *ids]
+    return [rows.Statement(sql + rows.places(len(ids)), values, attrgetter("rowcount"))]
+
+
+def _moment(time: dt.datetime) -> object:
+    return connection.ops.adapt_datetimefield_value(time)

@@ -5,7 +5,7 @@ from functools import partial
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 from rest_framework import authentication, exceptions, permissions
 
@@ -16,7 +16,6 @@ from audit.instances import relate
 from audit.models import Action
 from audit.operations import Origin, record
 
-USE_IS_NOTED_EVERY = dt.timedelta(minutes=10)
 WRONG = "The token is wrong, expired or revoked."
 
 
@@ -167,14 +166,16 @@ class BearerAuthentication(authentication.BaseAuthentication):
         if scheme.lower() != "bearer":
             raise exceptions.AuthenticationFailed(WRONG)
         token_hash = ApiToken.digest(secret)
-        recalled = callers.recall(token_hash) if _is_looked_at_again(request) else None
+        is_looked_at_again = _is_looked_at_again(request)
+        recalled = callers.recall(token_hash) if is_looked_at_again else None
         token = recalled or _presented(token_hash)
         if token is None or not token.works_from(request.client_ip):
             raise exceptions.AuthenticationFailed(WRONG)
         if not recalled:
-            _note_use(token)
             callers.remember(token)
-        request.is_unconfirmed = recalled is not None
+        if not is_looked_at_again:
+            _note_use(token)
+        request.is_unconfirmed = is_looked_at_again
         return token.user, token
 
     def authenticate_header(self, request):
@@ -183,15 +184,18 @@ class BearerAuthentication(authentication.BaseAuthentication):
 
 
 def _is_looked_at_again(request) -> bool:
-    """Return whether the token is looked at in the transaction of what is asked for, too."""
+    """Return whether the token is looked at, and its use noted, in the transaction of what is asked
+    for."""
     view = request.parser_context.get("view")
     return getattr(view, "action", None) in getattr(view, "looks_at_token", ())
 
 
 def confirm(request) -> None:
-    """Look the caller's token up now if it was only remembered. Raises AuthenticationFailed."""
+    """Look the caller's token up now, and note its use, if no transaction has. Raises
+    AuthenticationFailed."""
     if getattr(request, "is_unconfirmed", False):
         look_up_again(request)
+        _note_use(request.auth)
 
 
 def look_up_again(request) -> None:
@@ -231,16 +235,10 @@ def _presented(token_hash: str) -> ApiToken | None:
 def _note_use(token: ApiToken) -> None:
     """Note that the token was used, once in ten minutes: all other calls pay nothing for it."""
     now = timezone.now()
-    due = now - USE_IS_NOTED_EVERY
-    if token.last_used_at is None or token.last_used_at <= due:
-        moment = connection.ops.adapt_datetimefield_value
+    if token.last_used_at is None or token.last_used_at <= now - callers.USE_IS_NOTED_EVERY:
         try:
-            with not_waiting(), connection.cursor() as cursor:
-                cursor.execute(
-                    "UPDATE api_tokens SET last_used_at = %s "
-                    "WHERE id = %s AND (last_used_at IS NULL OR last_used_at <= %s)",
-                    [moment(now), token.pk, moment(due)],
-                )
+            with not_waiting():
+                rows.run(*callers.note_use([token.pk], now))
         except DatabaseError:  # a bank that can only be read is still read, and no call waits
             return
 

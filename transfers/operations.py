@@ -70,7 +70,8 @@ def carry_out(orders: Sequence[Order], lock_seconds: int | None = None) -> list[
         if outcome.transfer:
             known[order.caller_id, order.key_hash] = outcome.transfer
         outcomes.append(outcome)
-    book.write()
+    in_use = [token for (token, *_), is_due in admitted.items() if is_due]
+    book.write(callers.note_use(in_use, now))
     return outcomes
 
 
@@ -239,8 +240,9 @@ class _Book:
             created_at=self.now,
         )
 
-    def write(self) -> None:
-        """Write what was settled. Balances change by a difference, never to an absolute value."""
+    def write(self, besides: Sequence[rows.Statement] = ()) -> None:
+        """Write what was settled, and what else is to be written with it. Balances change by a
+        difference, never to an absolute value."""
         rows.insert(self.transfers)
         _know_their_keys(self.transfers)
         for entry in self.entries:
@@ -250,6 +252,7 @@ class _Book:
             *rows.insertion(self.entries),
             *self._usage(),
             *rows.insertion(self.audit),
+            *besides,
         )
         if self.concerned and touched[0] != len(self.concerned):  # no assert: -O must not drop it
             raise RuntimeError("A locked account was not updated.")

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Container
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -46,7 +47,7 @@ class Order:
         """The accounts that take part, as far as there are such."""
         return {self.from_account_id, self.to_account_id} - {None}
 
-    def is_admitted(self, admitted: set[tuple[int, int, int]]) -> bool:
+    def is_admitted(self, admitted: Container[tuple[int, int, int]]) -> bool:
         """Return whether it came with no token, or with one of these (accounts.callers)."""
         caller = self.token_id, self.caller_id, self.customer_id
         return self.token_id is None or caller in admitted

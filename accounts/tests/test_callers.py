@@ -67,6 +67,53 @@ def test_a_second_payment_looks_at_the_token_in_its_transaction_alone(known, ree
     assert asked_for_tokens(lambda: reena.send(rahul, "1.00")) == [False, True]
 
 
+def notes_of_use(work) -> list[bool]:
+    """Return for each note that a token is used whether it came in a payment's transaction."""
+    with CaptureQueriesContext(connection) as asked:
+        work()
+    begun = [number for number, one in enumerate(asked) if one["sql"].startswith("BEGIN")]
+    noted = [number for number, one in enumerate(asked) if "UPDATE api_tokens" in one["sql"]]
+    return [any(number > start for start in begun) for number in noted]
+
+
+def last_use(token: ApiToken) -> dt.timedelta:
+    """Return how long ago the token was used, as far as that is noted."""
+    return timezone.now() - ApiToken.objects.get(pk=token.pk).last_used_at
+
+
+@pytest.mark.parametrize("is_remembered", [True, False])
+def test_a_payment_notes_every_ten_minutes_in_its_transaction_that_the_token_is_used(
+    clock, known, reena, rahul, is_remembered
+):
+    noted = []
+    for seconds in (599, 1, 0, 600):
+        clock(seconds)
+        if not is_remembered:
+            callers.forget(known.token_hash)
+        noted.append(notes_of_use(lambda: reena.send(rahul, "1.00")))
+    assert noted == [[], [True], [], [True]]
+    assert last_use(known) == dt.timedelta(0)
+
+
+@pytest.mark.parametrize("is_remembered", [True, False])
+def test_an_order_that_no_transaction_comes_to_is_a_use_of_the_token_all_the_same(
+    clock, known, reena, rahul, is_remembered
+):
+    clock(600)
+    if not is_remembered:
+        callers.forget(known.token_hash)
+    assert notes_of_use(lambda: reena.send(rahul, "much")) == [False]
+    assert last_use(known) == dt.timedelta(0)
+    assert notes_of_use(lambda: reena.send(rahul, "much")) == []
+
+
+def test_a_token_that_does_not_count_is_not_used(clock, known, reena, rahul):
+    clock(600)
+    NO_MORE["revoked"](known)
+    assert reena.send(rahul, "1.00").status_code == 401
+    assert last_use(known) == dt.timedelta(minutes=10)
+
+
 @pytest.mark.parametrize("name", NO_MORE)
 def test_a_remembered_token_that_does_not_count_any_more_pays_nobody(
     known, reena, rahul, books, name
@@ -202,7 +249,7 @@ def test_what_is_admitted_is_what_counts_everywhere_else(reena, name):
     valid = ApiToken.objects.valid().filter(pk=token.pk, user__is_staff=False)
     [admitted] = rows.run(callers.admitted([token.pk]))
     caller = (token.pk, reena.user.pk, reena.customer.pk)
-    assert admitted == {caller for _ in valid}
+    assert list(admitted) == [caller for _ in valid]
     assert bool(admitted) == (name == "nothing")
 
 
