@@ -58,7 +58,8 @@ def carry_out(orders: Sequence[Order], lock_seconds: int | None = None) -> list[
     """
     accounts, used, known, admitted = _read_under_lock(orders, lock_seconds)
     now = timezone.now()  # once, and after waiting for the lock: midnight may have passed
-    book = _Book(accounts, now, used)
+    in_use = [token for (token, *_), is_due in admitted.items() if is_due]
+    book = _Book(accounts, now, used, in_use)
 
     outcomes = []
     for order in orders:
@@ -70,8 +71,7 @@ def carry_out(orders: Sequence[Order], lock_seconds: int | None = None) -> list[
         if outcome.transfer:
             known[order.caller_id, order.key_hash] = outcome.transfer
         outcomes.append(outcome)
-    in_use = [token for (token, *_), is_due in admitted.items() if is_due]
-    book.write(callers.note_use(in_use, now))
+    book.write()
     return outcomes
 
 
@@ -157,13 +157,18 @@ class _Book:
     """
 
     def __init__(
-        self, accounts: dict[int, Account], now: dt.datetime, used: dict[tuple[int, dt.date], int]
+        self,
+        accounts: dict[int, Account],
+        now: dt.datetime,
+        used: dict[tuple[int, dt.date], int],
+        tokens: Sequence[int],
     ):
         self.accounts = accounts
         self.now = now
         self.today = bank_day.of(now)
         self.used = Counter({key: sent for (key, day), sent in used.items() if day == self.today})
         self.has_usage = set(self.used)
+        self.tokens = tokens  # whose use is to be noted
         self.spent: Counter[int] = Counter()
         self.moved: Counter[int] = Counter()
         self.transfers: list[Transfer] = []
@@ -240,9 +245,8 @@ class _Book:
             created_at=self.now,
         )
 
-    def write(self, besides: Sequence[rows.Statement] = ()) -> None:
-        """Write what was settled, and what else is to be written with it. Balances change by a
-        difference, never to an absolute value."""
+    def write(self) -> None:
+        """Write what was settled. Balances change by a difference, never to an absolute value."""
         rows.insert(self.transfers)
         _know_their_keys(self.transfers)
         for entry in self.entries:
@@ -252,7 +256,7 @@ class _Book:
             *rows.insertion(self.entries),
             *self._usage(),
             *rows.insertion(self.audit),
-            *besides,
+            *callers.note_use(self.tokens, self.now),
         )
         if self.concerned and touched[0] != len(self.concerned):  # no assert: -O must not drop it
             raise RuntimeError("A locked account was not updated.")
