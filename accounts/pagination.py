@@ -1,7 +1,6 @@
 """Lists in pages, newest first, that stay stable while rows are added."""
 
 import re
-from operator import attrgetter
 
 from django.core import signing
 from django.db.models import QuerySet
@@ -10,6 +9,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
+from accounts.rows import by_key
 from accounts.serializers import query
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
@@ -30,22 +30,18 @@ class KeysetPagination(pagination.BasePagination):
     def paginate_queryset(self, queryset: QuerySet | list, request, view=None) -> list:
         """Return the rows of the page asked for. Raises ValidationError for a bad parameter.
 
-        A list is given in parts if each of them, but not all together, can be read from an index
-        in the order of the page. A row may be in several.
+        A list by ids is given in parts if each of them, but not all together, can be read from an
+        index in the order of the page. A row may be in several.
         """
         self.request = request
         limit = self._limit()
         direction, at = self._cursor()
         backwards = direction == "previous"
-        parts = [queryset] if isinstance(queryset, QuerySet) else queryset
-        order = self.key if backwards else f"-{self.key}"
-        found = {}
-        for part in parts:
-            if at is not None:
-                edge = at if self.name == self.key else self.edge(part, at)
-                part = part.filter(**{f"{self.key}__{'gt' if backwards else 'lt'}": edge})
-            found |= {row.pk: row for row in part.order_by(order)[: limit + 1]}
-        rows = sorted(found.values(), key=attrgetter(self.key), reverse=not backwards)[: limit + 1]
+        if isinstance(queryset, QuerySet):
+            rows = list(self._from(at, queryset, backwards)[: limit + 1])
+        else:
+            parts = [self._from(at, part, backwards)[: limit + 1] for part in queryset]
+            rows = _merged(parts, limit + 1, backwards)
         more = len(rows) > limit
         rows = rows[:limit]
         if backwards:
@@ -53,6 +49,13 @@ class KeysetPagination(pagination.BasePagination):
         self.next = rows and (more or backwards) and self._link("next", rows[-1])
         self.previous = rows and (at if not backwards else more) and self._link("previous", rows[0])
         return rows
+
+    def _from(self, at: str | int | None, rows: QuerySet, backwards: bool) -> QuerySet:
+        """Return the rows in the order of the page from where the last one ended."""
+        if at is not None:
+            edge = at if self.name == self.key else self.edge(rows, at)
+            rows = rows.filter(**{f"{self.key}__{'gt' if backwards else 'lt'}": edge})
+        return rows.order_by(self.key if backwards else f"-{self.key}")
 
     def edge(self, queryset: QuerySet, at: str) -> QuerySet:
         """Return the key of the row that the cursor names, whether or not it is in the list now."""
@@ -89,3 +92,12 @@ class KeysetPagination(pagination.BasePagination):
 
     def _salt(self) -> str:
         return f"cursor:{self.request.path}"
+
+
+def _merged(parts: list[QuerySet], length: int, backwards: bool) -> list:
+    """Return the first rows of all parts together. Ids are read from the index first, because most
+    of the rows are on later pages."""
+    ids = {id for part in parts for id in part.values_list("id", flat=True)}
+    chosen = sorted(ids, reverse=not backwards)[:length]
+    found = by_key(parts[0].model, chosen) if chosen else {}
+    return [found[id] for id in chosen]
