@@ -344,7 +344,7 @@ def faults(books) -> Callable:
 def nobody_is_noted_as_seen(monkeypatch):
     """Else a session or a token would be written by whichever call comes first."""
     monkeypatch.setattr(sessions, "SEEN_EVERY_SECONDS", 10**9)
-    monkeypatch.setattr(tokens, "USE_IS_NOTED_EVERY", timedelta(days=1))
+    monkeypatch.setattr("accounts.callers.USE_IS_NOTED_EVERY", timedelta(days=1))
 
 
 # --- The API ----------------------------------------------------------------------------------
