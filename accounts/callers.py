@@ -7,12 +7,12 @@ remembers. What is answered without such a transaction, a refusal of the body fo
 after the token was looked up (`tokens.confirm`).
 
 That a token was used is noted once in ten minutes: by a payment in its own transaction, so that it
-costs no commit of its own.
+costs no commit of its own, and not at all while somebody else holds the token's row.
 """
 
 import datetime as dt
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
 from django.db import connection
@@ -69,14 +69,29 @@ def admitted(token_ids: Iterable[int]) -> rows.Statement:
     )
 
 
-def note_use(token_ids: Iterable[int], now: dt.datetime) -> list[rows.Statement]:
-    """Return the statement that notes that these tokens are used, or none if there are none."""
+def unless_locked(token_ids: Iterable[int]) -> list[int]:
+    """Lock the rows of these tokens, but for those that somebody else has locked, and return which
+    they are: that a token is used is no reason to let a payment wait."""
     ids = sorted(token_ids)
-    if not ids:
+    if not ids or not connection.features.has_select_for_update_skip_locked:
+        return ids
+    sql = f"SELECT id FROM api_tokens {rows.forced('PRIMARY')} WHERE id IN {rows.places(len(ids))}"
+    lock = rows.Statement(
+        f"{sql} ORDER BY id FOR UPDATE SKIP LOCKED",
+        ids,
+        lambda cursor: [key for (key,) in cursor.fetchall()],
+    )
+    [locked] = rows.run(lock)
+    return locked
+
+
+def note_use(token_ids: Sequence[int], now: dt.datetime) -> list[rows.Statement]:
+    """Return the statement that notes that these tokens are used, or none if there are none."""
+    if not token_ids:
         return []
     sql = f"UPDATE api_tokens {rows.forced('PRIMARY')} SET last_used_at = %s WHERE id IN "
-    values = [_moment(now), *ids]
-    return [rows.Statement(sql + rows.places(len(ids)), values, attrgetter("rowcount"))]
+    values = [_moment(now), *token_ids]
+    return [rows.Statement(sql + rows.places(len(token_ids)), values, attrgetter("rowcount"))]
 
 
 def _moment(time: dt.datetime) -> object:

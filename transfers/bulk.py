@@ -66,7 +66,7 @@ def _chunks(user, wishes: Sequence[Payment]) -> Iterator[list[int]]:
     at the same moment, and an account that many of them pay is locked for few chunks.
     """
     places = range(len(wishes))
-    if len(wishes) > CHUNK and _lasts_for_all(user, wishes):
+    if len(wishes) > CHUNK and transactions.run(partial(_lasts_for_all, user, wishes)):
         places = sorted(places, key=lambda place: wishes[place].to_account)
     for first in range(0, len(wishes), CHUNK):
         yield sorted(places[first : first + CHUNK])

@@ -58,7 +58,7 @@ def carry_out(orders: Sequence[Order], lock_seconds: int | None = None) -> list[
     """
     accounts, used, known, admitted = _read_under_lock(orders, lock_seconds)
     now = timezone.now()  # once, and after waiting for the lock: midnight may have passed
-    in_use = [token for (token, *_), is_due in admitted.items() if is_due]
+    in_use = callers.unless_locked([token for (token, *_), is_due in admitted.items() if is_due])
     book = _Book(accounts, now, used, in_use)
 
     outcomes = []

@@ -1,6 +1,7 @@
 """Who is remembered by a token pays with it only as long as it counts."""
 
 import datetime as dt
+from contextlib import closing
 from functools import partial
 from unittest.mock import Mock
 
@@ -50,13 +51,22 @@ def known(reena, rahul):
 
 def asked_for_tokens(work) -> list[bool]:
     """Return for each statement about tokens whether it came in the transaction of a payment."""
+    return inside_a_transaction(work, "FROM api_tokens token")
+
+
+def notes_of_use(work) -> list[bool]:
+    """Return for each note that a token is used whether it came in a payment's transaction."""
+    return inside_a_transaction(work, "UPDATE api_tokens")
+
+
+def inside_a_transaction(work, words: str) -> list[bool]:
+    """Return for each statement with these words whether a transaction was under way."""
     with CaptureQueriesContext(connection) as asked:
         work()
-    sent = [one["sql"] for one in asked]
     inside, found = False, []
-    for sql in sent:
-        inside = inside or sql.startswith("BEGIN")
-        found += [inside] * ("FROM api_tokens" in sql)
+    for one in asked:
+        inside = (inside or one["sql"].startswith("BEGIN")) and one["sql"] != "COMMIT"
+        found += [inside] * (words in one["sql"])
     return found
 
 
@@ -65,15 +75,6 @@ def test_a_second_payment_looks_at_the_token_in_its_transaction_alone(known, ree
     assert asked_for_tokens(lambda: reena.api.get("/transfers")) == [False]
     callers.forget(known.token_hash)
     assert asked_for_tokens(lambda: reena.send(rahul, "1.00")) == [False, True]
-
-
-def notes_of_use(work) -> list[bool]:
-    """Return for each note that a token is used whether it came in a payment's transaction."""
-    with CaptureQueriesContext(connection) as asked:
-        work()
-    begun = [number for number, one in enumerate(asked) if one["sql"].startswith("BEGIN")]
-    noted = [number for number, one in enumerate(asked) if "UPDATE api_tokens" in one["sql"]]
-    return [any(number > start for start in begun) for number in noted]
 
 
 def last_use(token: ApiToken) -> dt.timedelta:
@@ -105,6 +106,21 @@ def test_an_order_that_no_transaction_comes_to_is_a_use_of_the_token_all_the_sam
     assert notes_of_use(lambda: reena.send(rahul, "much")) == [False]
     assert last_use(known) == dt.timedelta(0)
     assert notes_of_use(lambda: reena.send(rahul, "much")) == []
+
+
+@pytest.mark.row_locks
+def test_a_payment_does_not_wait_for_a_token_that_somebody_else_has_locked(
+    clock, known, reena, rahul
+):
+    clock(600)
+    with closing(connection.copy()) as other:
+        other.set_autocommit(False)
+        with other.cursor() as cursor:
+            cursor.execute("SELECT id FROM api_tokens WHERE id = %s FOR UPDATE", [known.pk])
+        assert notes_of_use(lambda: reena.send(rahul, "1.00")) == []
+        other.rollback()
+    assert rahul.balance() == 300_200
+    assert notes_of_use(lambda: reena.send(rahul, "1.00")) == [True]
 
 
 def test_a_token_that_does_not_count_is_not_used(clock, known, reena, rahul):

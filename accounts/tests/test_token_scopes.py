@@ -195,14 +195,20 @@ def test_looking_a_token_up_stays_one_statement(reena):
     assert len(asked) == 1
 
 
-def test_a_bank_that_can_only_be_read_is_still_read(reena, monkeypatch):
-    secret, _ = tokens.create(reena.user, origin=reena.origin)
+def test_a_bank_that_can_only_be_read_is_still_read(reena):
+    secret, token = tokens.create(reena.user, origin=reena.origin)
+    refused = []
 
-    def read_only(*args, **kwargs):
-        raise DatabaseError(1290, "read only")
+    def read_only(execute, sql, *rest):
+        if "UPDATE api_tokens" in sql:
+            refused.append(sql)
+            raise DatabaseError(1290, "read only")
+        return execute(sql, *rest)
 
-    monkeypatch.setattr("accounts.models.ApiTokenQuerySet.update", read_only)
-    assert Api(secret).get("/me").status_code == 200
+    with connection.execute_wrapper(read_only):
+        assert Api(secret).get("/me").status_code == 200
+    token.refresh_from_db()
+    assert (len(refused), token.last_used_at) == (1, None)
 
 
 # --- Its successor ----------------------------------------------------------------------------

@@ -195,8 +195,8 @@ OPERATIONS = {
         summary="Send money to many",
         description=f"Up to {MOST:,} transfers, each by itself: the answer is 200 and has one "
         "result for each, which is what `POST /transfers` would have answered under the same key. "
-        "If money or limit do not last for all, they are carried out in their order; if they do, "
-        "in the bank’s. No answer, or a 503 among the results? Send the same call again. "
+        "If at first money or limit do not last for all, they are carried out in their order; if "
+        "they do, in the bank’s. No answer, or a 503 among the results? Send the same call again. "
         f"With `atomic`, all of them or none, and at most {MOST_AT_ONCE}. The body may have 4 MiB.",
         body="Bulk",
         answer="BulkResults",

@@ -323,6 +323,33 @@ def test_when_the_database_gives_up_what_was_paid_stays_and_a_repetition_complet
     call_command("reconcile")
 
 
+@pytest.mark.django_db(transaction=True)
+def test_by_receiver_too_each_learns_what_became_of_its_own(
+    turns, monkeypatch, reena, rahul, anita
+):
+    monkeypatch.setattr(transactions, "MAX_ATTEMPTS", 1)
+    lock, calls = AccountQuerySet.lock, []
+
+    def failing(self, ids, seconds=None):
+        calls.append(ids)
+        if len(calls) == 3:
+            raise OperationalError(1205, "Lock wait timeout exceeded")
+        return lock(self, ids, seconds)
+
+    before = rahul.balance(), anita.balance()
+    with monkeypatch.context() as patch:
+        patch.setattr(AccountQuerySet, "lock", failing)
+        answer, written = turns("1.00", "2.00", "3.00", "4.00")
+    busy = (503, "busy")
+    assert (codes(answer), written) in (
+        ([201, busy, 201, busy], [100, 300]),
+        ([busy, 201, busy, 201], [200, 400]),
+    )
+    paid = [one["transfer"]["amount"] for one in answer.json()["results"] if "transfer" in one]
+    assert paid in (["1.00", "3.00"], ["2.00", "4.00"])
+    assert sum([rahul.balance(), anita.balance()]) - sum(before) == sum(written)
+
+
 def test_what_is_not_begun_in_time_is_busy_and_is_logged_once(
     send, item, reena, books, monkeypatch, caplog
 ):

@@ -5,6 +5,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from accounts import operations as accounts
 from transfers import bulk, operations
 from transfers.models import Transfer
 
@@ -87,6 +88,21 @@ def test_it_names_the_lines_that_are_refused_and_pays_the_others(file, reena):
     assert "line 3: Not enough money in the account" in complaints
     assert "Not everybody is paid" in complaints
     assert reena.balance() == 499_700
+
+
+def test_it_names_the_right_line_where_it_pays_by_receiver(file, reena, anita, teller, monkeypatch):
+    monkeypatch.setattr(bulk, "CHUNK", 1)
+    path = file("1.00", "2.00", "3.00", "4.00")
+    header, *lines = path.read_text().splitlines()
+    for place in (1, 3):
+        sender, _, *rest = lines[place].split(",")
+        lines[place] = ",".join([sender, anita.account.number, *rest])
+    path.write_text("\n".join([header, *lines]) + "\n")
+    accounts.freeze(anita.account, reason="Lost", origin=teller.origin)
+    out, complaints = pay(path)
+    assert out in ("2 paid, 2 refused", "2 refused, 2 paid")
+    assert [line[:7] for line in sorted(complaints.splitlines())[1:]] == ["line 3:", "line 5:"]
+    assert reena.balance() == 499_600
 
 
 def test_a_line_that_cannot_be_read_stops_it_before_anybody_is_paid(file, books):
