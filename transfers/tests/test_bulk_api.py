@@ -1,6 +1,7 @@
 """`POST /transfers/bulk`: many payments in one call, each as it would be alone, or all or none."""
 
 import json
+from contextlib import contextmanager
 from unittest.mock import Mock
 
 import pytest
@@ -113,7 +114,7 @@ def test_each_sees_what_the_ones_before_it_left(send, item, meera, rahul):
 
 
 @pytest.fixture
-def turns(monkeypatch, item, reena, rahul, anita):
+def turns(monkeypatch, reena, rahul, anita):
     """Send payments of these amounts in small chunks, to Rahul and Anita by turns, and return the
     answer with the amounts in the order in which they were written."""
 
@@ -299,23 +300,30 @@ def test_staff_moves_nobodys_money_with_it(manager, item):
 # --- A database that comes to no verdict ------------------------------------------------------
 
 
+@contextmanager
+def giving_up_at_chunk(number: int, monkeypatch):
+    """Let the accounts of one chunk never be locked while the block runs."""
+    lock, calls = AccountQuerySet.lock, []
+
+    def failing(self, ids, seconds=None):
+        calls.append(ids)
+        if len(calls) == number:
+            raise OperationalError(1205, "Lock wait timeout exceeded")
+        return lock(self, ids, seconds)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(transactions, "MAX_ATTEMPTS", 1)
+        patch.setattr(AccountQuerySet, "lock", failing)
+        yield
+
+
 @pytest.mark.django_db(transaction=True)
 def test_when_the_database_gives_up_what_was_paid_stays_and_a_repetition_completes_it(
     monkeypatch, send, item, reena
 ):
     monkeypatch.setattr(bulk, "CHUNK", 2)
-    monkeypatch.setattr(transactions, "MAX_ATTEMPTS", 1)
-    lock, calls = AccountQuerySet.lock, []
-
-    def failing(self, ids, seconds=None):
-        calls.append(ids)
-        if len(calls) == 2:
-            raise OperationalError(1205, "Lock wait timeout exceeded")
-        return lock(self, ids, seconds)
-
     transfers = [item("1.00", f"key {number}") for number in range(6)]
-    with monkeypatch.context() as patch:
-        patch.setattr(AccountQuerySet, "lock", failing)
+    with giving_up_at_chunk(2, monkeypatch):
         assert codes(send(transfers)) == [201, 201, *[(503, "busy")] * 4]
     assert reena.balance() == 499_800
     assert codes(send(transfers)) == [201] * 6
@@ -324,21 +332,9 @@ def test_when_the_database_gives_up_what_was_paid_stays_and_a_repetition_complet
 
 
 @pytest.mark.django_db(transaction=True)
-def test_by_receiver_too_each_learns_what_became_of_its_own(
-    turns, monkeypatch, reena, rahul, anita
-):
-    monkeypatch.setattr(transactions, "MAX_ATTEMPTS", 1)
-    lock, calls = AccountQuerySet.lock, []
-
-    def failing(self, ids, seconds=None):
-        calls.append(ids)
-        if len(calls) == 3:
-            raise OperationalError(1205, "Lock wait timeout exceeded")
-        return lock(self, ids, seconds)
-
+def test_by_receiver_too_each_learns_what_became_of_its_own(turns, monkeypatch, rahul, anita):
     before = rahul.balance(), anita.balance()
-    with monkeypatch.context() as patch:
-        patch.setattr(AccountQuerySet, "lock", failing)
+    with giving_up_at_chunk(3, monkeypatch):
         answer, written = turns("1.00", "2.00", "3.00", "4.00")
     busy = (503, "busy")
     assert (codes(answer), written) in (
@@ -348,6 +344,21 @@ def test_by_receiver_too_each_learns_what_became_of_its_own(
     paid = [one["transfer"]["amount"] for one in answer.json()["results"] if "transfer" in one]
     assert paid in (["1.00", "3.00"], ["2.00", "4.00"])
     assert sum([rahul.balance(), anita.balance()]) - sum(before) == sum(written)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_lost_while_the_order_is_looked_for_costs_nobody_a_payment(turns, monkeypatch):
+    lasts, calls = bulk._lasts_for_all, []
+
+    def lost_once(user, wishes):
+        calls.append(wishes)
+        if len(calls) == 1:
+            raise OperationalError(2013, "Lost connection to server during query")
+        return lasts(user, wishes)
+
+    monkeypatch.setattr(bulk, "_lasts_for_all", lost_once)
+    answer, written = turns("1.00", "2.00", "3.00")
+    assert (codes(answer), sorted(written), len(calls)) == ([201] * 3, [100, 200, 300], 2)
 
 
 def test_what_is_not_begun_in_time_is_busy_and_is_logged_once(
